@@ -1,0 +1,124 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# Builds the datapath, the library and the programs; 'make help' lists the targets.
+
+VERSION := 0.1.0
+PREFIX ?= /usr/local
+DESTDIR ?=
+CC ?= gcc
+CLANG ?= clang
+BPFTOOL ?= $(shell command -v bpftool || echo /usr/sbin/bpftool)
+B := build
+
+WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith \
+	-Wwrite-strings -Wvla -Wformat=2 -Wundef -Wno-format-truncation
+WERROR := $(if $(CI),-Werror)
+CPPFLAGS += -D_GNU_SOURCE -Iinclude -Iuser -Iuser/common -Iuser/liblb -I$(B)
+CFLAGS ?= -O2 -g
+CFLAGS += -std=gnu17 $(WARN) $(WERROR) -fPIC -MMD -MP
+BPF_CFLAGS := -O2 -g -target bpf -mcpu=v3 -Wall -Wextra -Werror -MMD -MP -Iinclude -Ibpf \
+	-I/usr/include/$(shell $(CC) -dumpmachine)
+LIBS := -lxdp -lbpf -lelf -lz -lcyaml -lyaml -lmnl
+
+LIBLB_SRC := $(wildcard user/liblb/*.c)
+COMMON_SRC := $(wildcard user/common/*.c)
+LBCTL_SRC := $(wildcard user/lbctl/*.c)
+objects = $(patsubst %.c,$(B)/%.o,$(1))
+LIBLB_OBJ := $(call objects,$(LIBLB_SRC))
+SKELETONS := $(B)/lb.skel.h $(B)/clock.skel.h
+UNIT_TESTS := $(patsubst tests/unit/%.c,$(B)/tests/%,$(wildcard tests/unit/test_*.c))
+DATAPATH_TESTS := $(patsubst tests/datapath/%.c,$(B)/tests/%,$(wildcard tests/datapath/test_*.c))
+
+.PHONY: all help demo test test-kernels bench lint install clean check-tests
+all: lbctl $(B)/liblb.so.0
+
+help:
+	@echo 'make               build ./lbctl and the library'
+	@echo 'make demo          install packages, build, show a balancer at work, clean up'
+	@echo 'make test          lint, unit, datapath and end-to-end tests (as root)'
+	@echo 'make test-kernels  the same program on Debian kernels 6.1 and 6.12 in QEMU'
+	@echo 'make bench         nanoseconds a packet beside floors, packets a second beside nftables'
+	@echo 'make lint          formatting, static checks, layers'
+	@echo 'make install       to $$(DESTDIR)$$(PREFIX)'
+
+$(B)/%.bpf.o: bpf/%.bpf.c
+	@mkdir -p $(@D)
+	$(CLANG) $(BPF_CFLAGS) -c $< -o $@
+
+$(B)/%.skel.h: $(B)/%.bpf.o
+	$(BPFTOOL) gen skeleton $< name $(notdir $*)_bpf > $@.tmp
+	@mv $@.tmp $@
+
+$(B)/%.o: %.c | $(SKELETONS)
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(CFLAGS) -c $< -o $@
+
+$(LIBLB_OBJ): $(SKELETONS)
+
+$(B)/liblb.a: $(LIBLB_OBJ)
+	@rm -f $@
+	$(AR) rcs $@ $^
+
+$(B)/liblb.so.0: $(LIBLB_OBJ)
+	$(CC) $(LDFLAGS) -shared -Wl,-soname,liblb.so.0 -o $@ $^ $(LIBS)
+
+lbctl: $(call objects,$(LBCTL_SRC) $(COMMON_SRC)) $(B)/liblb.a
+	$(CC) $(LDFLAGS) -o $@ $^ $(LIBS) -ljansson
+
+# One cmocka program a file; the archive gives each just what it calls.
+$(B)/tests/%: tests/unit/%.c $(B)/liblb.a
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(CFLAGS) $< $(call objects,$(COMMON_SRC)) $(B)/liblb.a -o $@ $(LIBS) -lcmocka -lm
+
+$(UNIT_TESTS): $(call objects,$(COMMON_SRC))
+
+$(B)/tests/%: tests/datapath/%.c $(filter-out tests/datapath/test_%.c,$(wildcard tests/datapath/*.c)) $(B)/liblb.a
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) -Itests/datapath $(CFLAGS) $(filter %.c,$^) $(B)/liblb.a -o $@ $(LIBS) -lcmocka -lm
+
+check-tests: all $(UNIT_TESTS) $(DATAPATH_TESTS)
+
+demo:
+	scripts/setup demo
+	$(MAKE) all
+	scripts/demo
+
+test:
+	scripts/setup test
+	$(MAKE) check-tests
+	tests/run all
+
+test-kernels:
+	scripts/setup kernels
+	$(MAKE) all
+	scripts/test-kernels
+
+bench:
+	scripts/setup demo
+	$(MAKE) all
+	scripts/bench
+
+lint:
+	scripts/lint
+
+install: all
+	install -D -m 0755 lbctl $(DESTDIR)$(PREFIX)/sbin/lbctl
+	install -D -m 0755 $(B)/liblb.so.0 $(DESTDIR)$(PREFIX)/lib/liblb.so.0
+	ln -sf liblb.so.0 $(DESTDIR)$(PREFIX)/lib/liblb.so
+	install -D -m 0644 $(B)/liblb.a $(DESTDIR)$(PREFIX)/lib/liblb.a
+	install -d $(DESTDIR)$(PREFIX)/include
+	install -m 0644 include/liblb.h include/lb_abi.h include/lb_addr.h include/lb_hash.h \
+		include/lb_reason.h $(DESTDIR)$(PREFIX)/include
+	install -d $(DESTDIR)$(PREFIX)/lib/pkgconfig
+	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@VERSION@|$(VERSION)|' packaging/liblb.pc.in \
+		> $(DESTDIR)$(PREFIX)/lib/pkgconfig/liblb.pc
+	install -D -m 0644 packaging/bash-completion/lbctl \
+		$(DESTDIR)$(PREFIX)/share/bash-completion/completions/lbctl
+	for page in lbctl.8 lb.yaml.5; do \
+		install -d $(DESTDIR)$(PREFIX)/share/man/man$${page##*.}; \
+		scdoc < man/$$page.scd > $(DESTDIR)$(PREFIX)/share/man/man$${page##*.}/$$page; \
+	done
+
+clean:
+	rm -rf $(B)/*.o $(B)/*.h $(B)/*.a $(B)/*.so* $(B)/*.d $(B)/user $(B)/tests lbctl
+
+-include $(shell find $(B) -name '*.d' 2>/dev/null)

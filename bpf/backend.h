@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Which backend a client's packet goes to: the one its flow is recorded with, where the service
+ * records flows, else its slot's.
+ */
+#ifndef LB_BACKEND_H
+#define LB_BACKEND_H
+
+#include "flow_state.h"
+#include "slot.h"
+
+LB_INLINE int lb_find_backend(struct lb_ctx *ctx)
+{
+	__u32 number = ctx->service->backend_base + ctx->owner;
+
+	ctx->backend = bpf_map_lookup_elem(&lb_backends, &number);
+	ctx->local = bpf_map_lookup_elem(&lb_backend_cpu, &number);
+	if (!ctx->backend || !ctx->local || !(ctx->backend->flags & LB_B_IN_USE))
+		return -LB_R_BACKEND_GONE;
+	return 0;
+}
+
+LB_INLINE void lb_flow_advance(struct lb_flow *flow, __u32 index, const struct lb_packet *pkt,
+			       bool is_reply, __u32 now)
+{
+	const __u8 next = lb_flow_next_state(flow->state, pkt, is_reply);
+
+	if (flow->seen != now)
+		flow->seen = now;
+	if (next != flow->state)
+		lb_flow_mark(index, next);
+}
+
+/* The flow of a client's packet, if it is known, alive, and not about to be opened anew. */
+LB_INLINE struct lb_flow *lb_find_flow(struct lb_ctx *ctx)
+{
+	struct lb_flow *flow = lb_flow_find_forward(ctx, &ctx->flow_index);
+
+	if (!flow)
+		return NULL;
+	/* In a service of mixed modes a TCP record's slot has its say. */
+	if (flow->kind == LB_FLOW_RECORD && ctx->pkt.proto == IPPROTO_TCP)
+		return NULL;
+	if (lb_flow_is_expired(flow, ctx->flow_index, ctx->service, ctx->now) ||
+	    (lb_is_opening(&ctx->pkt) && flow->state == LB_FLOW_CLOSED)) {
+		lb_flow_end(ctx->flow_index);
+		return NULL;
+	}
+	return flow;
+}
+
+/* A backend that was removed takes its flows with it; a client that opens anew gets another. */
+LB_INLINE int lb_pick_recorded(struct lb_ctx *ctx, struct lb_flow *flow)
+{
+	int err;
+
+	ctx->owner = flow->backend;
+	err = lb_find_backend(ctx);
+	if (!err && ctx->backend->endpoint == flow->endpoint) {
+		ctx->flow = flow;
+		return 0;
+	}
+	lb_flow_end(ctx->flow_index);
+	return -LB_R_BACKEND_GONE;
+}
+
+LB_INLINE int lb_pick_backend(struct lb_ctx *ctx)
+{
+	int err;
+
+	if (ctx->service->flags & LB_S_TRACKED) {
+		struct lb_flow *flow = lb_find_flow(ctx);
+
+		if (flow) {
+			err = lb_pick_recorded(ctx, flow);
+			if (!err || (ctx->pkt.proto == IPPROTO_TCP && !lb_is_opening(&ctx->pkt)))
+				return err;
+		}
+	}
+	err = lb_pick_owner(ctx);
+	return err ?: lb_find_backend(ctx);
+}
+
+#endif

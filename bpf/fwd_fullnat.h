@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Mode fullnat: the source becomes the balancer's address and a port of its own, so that the reply
+ * comes back by itself. Two flow entries, one for each direction; the reply goes out by the interface
+ * and to the link address that the client's packets came from.
+ */
+#ifndef LB_FWD_FULLNAT_H
+#define LB_FWD_FULLNAT_H
+
+#include "backend.h"
+#include "nexthop.h"
+
+struct lb_origin {
+	__u8 mac[6];
+	__u16 port; /* the interface's number */
+};
+
+__noinline int lb_flow_move(__u32 index, const struct lb_origin *origin)
+{
+	struct lb_flow *flow = lb_flow_at(index), *partner;
+
+	if (!flow || !origin)
+		return 0;
+	__builtin_memcpy(flow->client_mac, origin->mac, ETH_ALEN);
+	flow->port = origin->port;
+	partner = lb_flow_partner(flow);
+	if (partner) {
+		__builtin_memcpy(partner->client_mac, origin->mac, ETH_ALEN);
+		partner->port = origin->port;
+	}
+	return 0;
+}
+
+/* The client's packets may begin to come another way; the replies follow. */
+LB_INLINE void lb_follow_client(struct lb_ctx *ctx)
+{
+	const __u16 *mac = (const __u16 *)ctx->pkt.eth->h_source;
+	const __u16 *known = (const __u16 *)ctx->flow->client_mac;
+	struct lb_origin origin = { .port = lb_port_number };
+
+	if (known[0] == mac[0] && known[1] == mac[1] && known[2] == mac[2] &&
+	    ctx->flow->port == lb_port_number)
+		return;
+	__builtin_memcpy(origin.mac, mac, ETH_ALEN);
+	lb_flow_move(ctx->flow_index, &origin);
+}
+
+LB_INLINE int lb_open_fullnat(struct lb_ctx *ctx)
+{
+	struct lb_flow seed;
+	long index;
+	int err;
+
+	lb_flow_seed(ctx, &seed);
+	seed.endpoint = ctx->backend->endpoint;
+	err = lb_pick_port(&seed, ctx->service->backend_base + ctx->owner);
+	if (err)
+		return err;
+	index = lb_flow_open(&seed);
+	if (index < 0)
+		return index;
+	ctx->flow_index = index;
+	ctx->flow = lb_flow_at(index);
+	ctx->local->connections++;
+	return 0;
+}
+
+LB_INLINE int lb_forward_fullnat(struct lb_ctx *ctx)
+{
+	struct lb_packet *pkt = &ctx->pkt;
+	int err;
+
+	if (ctx->flow) {
+		lb_flow_advance(ctx->flow, ctx->flow_index, pkt, false, ctx->now);
+		lb_follow_client(ctx);
+	} else if (pkt->proto == IPPROTO_TCP && !lb_is_opening(pkt)) {
+		return -LB_R_NO_FLOW;
+	} else {
+		err = lb_open_fullnat(ctx);
+		if (err)
+			return err;
+	}
+	if (!ctx->flow)
+		return -LB_R_INTERNAL;
+	ctx->to.src = ctx->flow->source;
+	ctx->to.src_port = ctx->flow->source_port;
+	ctx->to.dst = ctx->backend->addr;
+	ctx->to.dst_port = ctx->backend->port;
+	err = lb_hop_find(ctx, &ctx->local->hop);
+	if (err)
+		return err == -LB_R_HOST_REPLY ? -LB_R_NO_ROUTE : err;
+	return -LB_R_FORWARDED;
+}
+
+LB_INLINE int lb_reply_fullnat(struct lb_ctx *ctx)
+{
+	struct lb_flow *flow = lb_flow_find_reply(ctx, &ctx->flow_index);
+	struct lb_packet *pkt = &ctx->pkt;
+	const struct lb_port *port;
+	__u32 number;
+
+	if (!flow)
+		return -LB_R_HOST_REPLY;
+	number = flow->port;
+	port = bpf_map_lookup_elem(&lb_ports, &number);
+	ctx->service_number = flow->service;
+	ctx->service = bpf_map_lookup_elem(&lb_services, &ctx->service_number);
+	if (!port || !ctx->service)
+		return -LB_R_INTERNAL;
+	if (lb_flow_is_expired(flow, ctx->flow_index, ctx->service, ctx->now)) {
+		lb_flow_end(ctx->flow_index);
+		return -LB_R_HOST_REPLY;
+	}
+	ctx->owner = flow->backend;
+	if (lb_find_backend(ctx))
+		return -LB_R_BACKEND_GONE;
+	if (!port->ifindex)
+		return -LB_R_NOT_ATTACHED;
+	lb_flow_advance(flow, ctx->flow_index, pkt, true, ctx->now);
+	ctx->to.src = ctx->service->vip;
+	ctx->to.src_port = ctx->service->port;
+	ctx->to.dst = flow->client;
+	ctx->to.dst_port = flow->client_port;
+	ctx->egress = port->ifindex;
+	ctx->dst_mac = flow->client_mac;
+	ctx->src_mac = port->mac;
+	return -LB_R_REPLIED;
+}
+
+#endif

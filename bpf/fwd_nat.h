@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Mode nat: the destination becomes the backend, the client's address stays. The way back needs no
+ * state, since a backend's address and port belong to one service.
+ */
+#ifndef LB_FWD_NAT_H
+#define LB_FWD_NAT_H
+
+#include "backend.h"
+#include "nexthop.h"
+
+LB_INLINE int lb_forward_nat(struct lb_ctx *ctx)
+{
+	const struct lb_backend *backend = ctx->backend;
+	struct lb_packet *pkt = &ctx->pkt;
+	int err;
+
+	ctx->to.src = pkt->src;
+	ctx->to.dst = backend->addr;
+	ctx->to.src_port = pkt->src_port;
+	ctx->to.dst_port = backend->port;
+	err = lb_hop_find(ctx, &ctx->local->hop);
+	if (err && err != -LB_R_NO_NEIGHBOUR)
+		return err == -LB_R_HOST_REPLY ? -LB_R_NO_ROUTE : err;
+	if (pkt->proto == IPPROTO_TCP) {
+		if (lb_is_opening(pkt))
+			ctx->local->connections++;
+	} else if (ctx->flow) {
+		lb_flow_advance(ctx->flow, ctx->flow_index, pkt, false, ctx->now);
+	} else if (!(ctx->service->flags & LB_S_STATELESS)) {
+		struct lb_flow seed;
+
+		/* Without room the flow goes by the hash, as a stateless one does. */
+		lb_flow_seed(ctx, &seed);
+		seed.endpoint = backend->endpoint;
+		lb_flow_record(&seed);
+		ctx->local->connections++;
+	}
+	/* The kernel can resolve the next hop of this packet: its source is not the host's own. */
+	return err ? -LB_R_LEFT_TO_KERNEL : -LB_R_FORWARDED;
+}
+
+LB_INLINE struct lb_hop *lb_client_hop(struct lb_ctx *ctx)
+{
+	const union lb_addr *client = &ctx->pkt.dst;
+	__u32 index = (__u32)lb_hash_mix(client->quads[0] ^ client->quads[1]) % LB_ROUTES;
+	struct lb_route *route = bpf_map_lookup_elem(&lb_routes, &index);
+
+	if (!route)
+		return NULL;
+	if (!lb_addr_is_equal(&route->addr, client)) {
+		route->hop.ifindex = 0;
+		route->addr = *client;
+	}
+	return &route->hop;
+}
+
+LB_INLINE int lb_reply_nat(struct lb_ctx *ctx, const struct lb_endpoint *endpoint)
+{
+	struct lb_packet *pkt = &ctx->pkt;
+	struct lb_hop *hop = lb_client_hop(ctx);
+	int err;
+
+	ctx->service_number = endpoint->service;
+	ctx->owner = endpoint->backend;
+	ctx->service = bpf_map_lookup_elem(&lb_services, &ctx->service_number);
+	if (!hop || !ctx->service)
+		return -LB_R_INTERNAL;
+	err = lb_find_backend(ctx);
+	if (err)
+		return err;
+	ctx->to.src = ctx->service->vip;
+	ctx->to.src_port = ctx->service->port;
+	ctx->to.dst = pkt->dst;
+	ctx->to.dst_port = pkt->dst_port;
+	err = lb_hop_find(ctx, hop);
+	if (err && err != -LB_R_NO_NEIGHBOUR)
+		return err;
+	return err ? -LB_R_LEFT_TO_KERNEL : -LB_R_REPLIED;
+}
+
+#endif

@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The packet's way: parse, find the service or the backend it comes from, pick a backend, forward,
+ * finish. Each stage answers 0 to go on or -LB_R_<reason> to stop; lb_finish() alone acts on it.
+ */
+#include "arp.h"
+#include "finish.h"
+#include "fwd_fullnat.h"
+#include "fwd_nat.h"
+#include "rewrite.h"
+
+LB_INLINE int lb_to_backend(struct lb_ctx *ctx)
+{
+	int err = lb_pick_backend(ctx);
+
+	if (err)
+		return err;
+	if (!lb_has_hops_left(&ctx->pkt))
+		return -LB_R_TTL_EXCEEDED;
+	if (ctx->backend->mode == LB_MODE_NAT)
+		return lb_forward_nat(ctx);
+	return lb_forward_fullnat(ctx);
+}
+
+LB_INLINE int lb_to_client(struct lb_ctx *ctx, const struct lb_endpoint *endpoint)
+{
+	if (!lb_has_hops_left(&ctx->pkt))
+		return -LB_R_TTL_EXCEEDED;
+	if (endpoint->has_nat)
+		return lb_reply_nat(ctx, endpoint);
+	return lb_reply_fullnat(ctx);
+}
+
+/* Global, so that the verifier forgets by which way the offsets were found (see flow.h). */
+__noinline long lb_walk_frame(struct xdp_md *xdp)
+{
+	void *data = (void *)(long)xdp->data;
+	void *data_end = (void *)(long)xdp->data_end;
+
+	return lb_walk(data, data_end);
+}
+
+LB_INLINE int lb_lay_out(struct lb_ctx *ctx, void *data, void *data_end)
+{
+	long walk;
+
+	if (lb_is_plain(&ctx->pkt, data, data_end))
+		return 0;
+	walk = lb_walk_frame(ctx->xdp);
+	return walk < 0 ? (int)walk : lb_place(&ctx->pkt, data, data_end, walk);
+}
+
+LB_INLINE int lb_balance(struct lb_ctx *ctx, void *data, void *data_end)
+{
+	struct lb_endpoint *endpoint = NULL;
+	int err = lb_lay_out(ctx, data, data_end) ?: lb_parse(&ctx->pkt);
+
+	if (err == -LB_R_NOT_IP || err == -LB_R_OTHER_PROTOCOL)
+		return lb_answer_neighbour(ctx, data, data_end, err);
+	if (err)
+		return err;
+	err = lb_find_owner(ctx, &endpoint);
+	if (err < 0)
+		return err;
+	ctx->now = (__u32)bpf_jiffies64();
+	err = endpoint ? lb_to_client(ctx, endpoint) : lb_to_backend(ctx);
+	if (err == -LB_R_FORWARDED || err == -LB_R_REPLIED || err == -LB_R_LEFT_TO_KERNEL)
+		return lb_rewrite(ctx) ?: err;
+	return err;
+}
+
+SEC("xdp.frags")
+int lb_xdp(struct xdp_md *xdp)
+{
+	struct lb_ctx ctx = { .xdp = xdp };
+	/* Read once: clang 14 merges repeated loads into what the verifier refuses. */
+	void *data = (void *)(long)xdp->data;
+	void *data_end = (void *)(long)xdp->data_end;
+
+	return lb_finish(&ctx, lb_balance(&ctx, data, data_end));
+}
+
+char _license[] SEC("license") = "GPL";

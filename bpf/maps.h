@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The maps. Sizes of one entry are placeholders: user space sets them from the limits before loading.
+ * Keys and values are in lb_abi.h.
+ */
+#ifndef LB_MAPS_H
+#define LB_MAPS_H
+
+#include "ctx.h"
+
+#define LB_MMAP_ARRAY(NAME, TYPE)                                                                  \
+	struct {                                                                                   \
+		__uint(type, BPF_MAP_TYPE_ARRAY);                                                  \
+		__uint(map_flags, BPF_F_MMAPABLE);                                                 \
+		__uint(max_entries, 1);                                                            \
+		__type(key, __u32);                                                                \
+		__type(value, TYPE);                                                               \
+	} NAME SEC(".maps")
+
+#define LB_PERCPU_ARRAY(NAME, TYPE)                                                                \
+	struct {                                                                                   \
+		__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);                                           \
+		__uint(max_entries, 1);                                                            \
+		__type(key, __u32);                                                                \
+		__type(value, TYPE);                                                               \
+	} NAME SEC(".maps")
+
+LB_MMAP_ARRAY(lb_meta, struct lb_meta);
+LB_MMAP_ARRAY(lb_control, struct lb_control);
+LB_MMAP_ARRAY(lb_buckets, struct lb_bucket);
+LB_MMAP_ARRAY(lb_services, struct lb_service);
+LB_MMAP_ARRAY(lb_backends, struct lb_backend);
+LB_MMAP_ARRAY(lb_endpoints, struct lb_endpoint);
+LB_MMAP_ARRAY(lb_sources, struct lb_sources);
+LB_MMAP_ARRAY(lb_slots, struct lb_line);
+LB_MMAP_ARRAY(lb_totals, struct lb_totals);
+LB_MMAP_ARRAY(lb_flows, struct lb_flow_bucket);
+LB_MMAP_ARRAY(lb_ports, struct lb_port);
+LB_PERCPU_ARRAY(lb_backend_cpu, struct lb_backend_cpu);
+LB_PERCPU_ARRAY(lb_service_cpu, struct lb_service_cpu);
+LB_PERCPU_ARRAY(lb_counters, struct lb_counters);
+LB_PERCPU_ARRAY(lb_routes, struct lb_route);
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct lb_history);
+} lb_history SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_DEVMAP_HASH);
+	__uint(max_entries, LB_PORTS_MAX);
+	__type(key, __u32);
+	__type(value, __u32);
+} lb_egress SEC(".maps");
+
+#endif

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Where a packet leaves and with which link addresses. The kernel's routing and neighbour tables
+ * decide; what they said is believed for a second, since asking costs more than all the rest.
+ */
+#ifndef LB_NEXTHOP_H
+#define LB_NEXTHOP_H
+
+#include "maps.h"
+
+#define LB_AF_INET 2
+#define LB_AF_INET6 10
+
+LB_INLINE int lb_hop_reason(long answer)
+{
+	switch (answer) {
+	case BPF_FIB_LKUP_RET_SUCCESS:
+		return 0;
+	case BPF_FIB_LKUP_RET_NO_NEIGH:
+		return -LB_R_NO_NEIGHBOUR;
+	case BPF_FIB_LKUP_RET_FWD_DISABLED:
+		return -LB_R_FORWARDING_OFF;
+	case BPF_FIB_LKUP_RET_FRAG_NEEDED:
+		return -LB_R_MTU_EXCEEDED;
+	case BPF_FIB_LKUP_RET_NOT_FWDED:
+		return -LB_R_HOST_REPLY; /* to this host itself */
+	default:
+		return -LB_R_NO_ROUTE;
+	}
+}
+
+/* Asks the kernel; hop is untouched on failure. Global, as in flow.h. */
+__noinline int lb_hop_ask(struct xdp_md *xdp, struct lb_hop *hop, const union lb_addr *src,
+			  const union lb_addr *dst, __u32 now)
+{
+	struct bpf_fib_lookup fib = { .ifindex = xdp->ingress_ifindex };
+	long answer;
+
+	if (!hop || !src || !dst)
+		return -LB_R_INTERNAL;
+	if (lb_addr_is_v4(dst)) {
+		fib.family = LB_AF_INET;
+		fib.ipv4_src = src->words[3];
+		fib.ipv4_dst = dst->words[3];
+	} else {
+		fib.family = LB_AF_INET6;
+		__builtin_memcpy(fib.ipv6_src, src, sizeof(*src));
+		__builtin_memcpy(fib.ipv6_dst, dst, sizeof(*dst));
+	}
+	answer = bpf_fib_lookup(xdp, &fib, sizeof(fib), 0);
+	if (answer)
+		return answer < 0 ? -LB_R_INTERNAL : lb_hop_reason(answer);
+	if (fib.ifindex != xdp->ingress_ifindex && !bpf_map_lookup_elem(&lb_egress, &fib.ifindex))
+		return -LB_R_NOT_ATTACHED;
+	hop->checked = now;
+	hop->ifindex = fib.ifindex;
+	hop->mtu = fib.mtu_result;
+	__builtin_memcpy(hop->dst_mac, fib.dmac, ETH_ALEN);
+	__builtin_memcpy(hop->src_mac, fib.smac, ETH_ALEN);
+	return 0;
+}
+
+/* Makes hop fit for use and takes it; tells whether the packet fits through it. */
+LB_INLINE int lb_hop_find(struct lb_ctx *ctx, struct lb_hop *hop)
+{
+	if (!hop->ifindex || ctx->now - hop->checked >= lb_hz) {
+		int err = lb_hop_ask(ctx->xdp, hop, &ctx->to.src, &ctx->to.dst, ctx->now);
+
+		if (err)
+			return err;
+	}
+	ctx->egress = hop->ifindex;
+	ctx->dst_mac = hop->dst_mac;
+	ctx->src_mac = hop->src_mac;
+	if (!lb_is_generic && hop->mtu &&
+	    ctx->pkt.bytes - (__u32)(ctx->pkt.l3 - (void *)ctx->pkt.eth) > hop->mtu)
+		return -LB_R_MTU_EXCEEDED;
+	return 0;
+}
+
+#endif

@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Writes addresses, ports, hop limit and link addresses into a parsed packet, with incremental
+ * checksums (RFC 1624). The one place where the two families' headers are written.
+ */
+#ifndef LB_REWRITE_H
+#define LB_REWRITE_H
+
+#include "ctx.h"
+#include "lb_csum.h"
+
+LB_INLINE void lb_write_macs(struct lb_packet *pkt, const __u8 *dst, const __u8 *src)
+{
+	__builtin_memcpy(pkt->eth->h_dest, dst, ETH_ALEN);
+	__builtin_memcpy(pkt->eth->h_source, src, ETH_ALEN);
+}
+
+/* A router's duty (RFC 1812, 5.3.1; RFC 8200, 3): a packet with one hop left ends here. */
+LB_INLINE bool lb_has_hops_left(const struct lb_packet *pkt)
+{
+	const struct iphdr *v4 = pkt->l3;
+	const struct ipv6hdr *v6 = pkt->l3;
+
+	if ((void *)(v4 + 1) > pkt->end)
+		return false;
+	return (pkt->is_v6 ? v6->hop_limit : v4->ttl) > 1;
+}
+
+LB_INLINE void lb_write_v4(struct iphdr *ip, const struct lb_tuple *to, __u64 diff)
+{
+	const __be16 *ttl_word = (const __be16 *)&ip->ttl;
+	const __be16 before = *ttl_word;
+
+	ip->ttl--;
+	diff += lb_csum_diff(before, *ttl_word);
+	ip->saddr = to->src.words[3];
+	ip->daddr = to->dst.words[3];
+	ip->check = lb_csum_update(ip->check, diff);
+}
+
+LB_INLINE void lb_write_v6(struct ipv6hdr *ip, const struct lb_tuple *to)
+{
+	ip->hop_limit--;
+	__builtin_memcpy(&ip->saddr, &to->src, sizeof(to->src));
+	__builtin_memcpy(&ip->daddr, &to->dst, sizeof(to->dst));
+}
+
+LB_INLINE int lb_write_ports(struct lb_packet *pkt, const struct lb_tuple *to, __u64 diff)
+{
+	struct tcphdr *tcp = pkt->l4;
+	struct udphdr *udp = pkt->l4;
+
+	if ((void *)(udp + 1) > pkt->end)
+		return -LB_R_INTERNAL;
+	udp->source = to->src_port;
+	udp->dest = to->dst_port;
+	if (pkt->proto == IPPROTO_UDP) {
+		/* 0 means no checksum (RFC 768), so a sum of 0 is sent as 0xffff. */
+		if (udp->check)
+			udp->check = lb_csum_update(udp->check, diff) ?: 0xffff;
+		return 0;
+	}
+	if ((void *)(tcp + 1) > pkt->end)
+		return -LB_R_INTERNAL;
+	tcp->check = lb_csum_update(tcp->check, diff);
+	return 0;
+}
+
+/*
+ * Makes the packet what ctx->to says. The bounds were checked when it was parsed; the verifier has
+ * forgotten which family it was and wants to hear it again.
+ */
+LB_INLINE int lb_rewrite(struct lb_ctx *ctx)
+{
+	struct lb_packet *pkt = &ctx->pkt;
+	const struct lb_tuple *to = &ctx->to;
+	const __u64 addrs = lb_csum_diff_addr(&pkt->src, &to->src) +
+			    lb_csum_diff_addr(&pkt->dst, &to->dst);
+	const __u64 diff = addrs + lb_csum_diff(pkt->src_port, to->src_port) +
+			   lb_csum_diff(pkt->dst_port, to->dst_port);
+
+	if (pkt->is_v6) {
+		struct ipv6hdr *v6 = pkt->l3;
+
+		if ((void *)(v6 + 1) > pkt->end)
+			return -LB_R_INTERNAL;
+		lb_write_v6(v6, to);
+	} else {
+		struct iphdr *v4 = pkt->l3;
+
+		if ((void *)(v4 + 1) > pkt->end)
+			return -LB_R_INTERNAL;
+		lb_write_v4(v4, to, addrs);
+	}
+	if (ctx->dst_mac)
+		lb_write_macs(pkt, ctx->dst_mac, ctx->src_mac);
+	return lb_write_ports(pkt, to, diff);
+}
+
+#endif

@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * From a five-tuple to its slot's owner, and, in a slot with history, to the backend that the flow
+ * began with: recorded flows have theirs, all others belong to the owner before the first change.
+ */
+#ifndef LB_SLOT_H
+#define LB_SLOT_H
+
+#include "flow_open.h"
+
+#define LB_RESOLVE_OPENING 0x10000u /* beside the owner: the packet opens a connection */
+
+LB_INLINE bool lb_owner_is_alive(const struct lb_service *service, __u16 owner)
+{
+	__u32 number = service->backend_base + owner;
+	const struct lb_backend *backend = bpf_map_lookup_elem(&lb_backends, &number);
+
+	return owner != LB_OWNER_NONE && backend && backend->flags & LB_B_IN_USE;
+}
+
+/* The backend that a recorded flow of this history began with, or else the owner before it. */
+LB_INLINE __u16 lb_owner_in_history(const struct lb_flow *seed, const struct lb_history *history,
+				    const struct lb_service *service)
+{
+	const struct lb_hash_key secret = lb_key_copy(&lb_flow_key);
+	const struct lb_flow_key key = {
+		.addr = seed->client,
+		.port = seed->client_port,
+		.number = seed->service,
+	};
+	const long index =
+		lb_flow_seek(&key, lb_hash_forward(&secret, &key.addr, key.port, key.number));
+	struct lb_flow *flow = index < 0 ? NULL : lb_flow_at(index);
+
+	if (!flow || flow->kind != LB_FLOW_RECORD || flow->partner != history->epoch ||
+	    lb_flow_is_expired(flow, index, service, seed->seen))
+		return history->before;
+	flow->seen = seed->seen;
+	flow->state = LB_FLOW_ESTABLISHED;
+	return flow->backend;
+}
+
+/*
+ * seed: the packet's flow; owner: of its slot, and LB_RESOLVE_OPENING. Answers the owner to use. A new
+ * flow goes to the owner and is recorded; if it cannot be, it goes where unrecorded flows go.
+ */
+__noinline __u32 lb_resolve_history(struct lb_flow *seed, __u32 slot, __u32 owner)
+{
+	struct lb_service *service;
+	struct lb_history *history;
+	__u32 number, key;
+	__u16 to;
+
+	if (!seed)
+		return owner & LB_OWNER_MASK;
+	number = seed->service;
+	key = lb_history_key(number, slot);
+	service = bpf_map_lookup_elem(&lb_services, &number);
+	history = bpf_map_lookup_elem(&lb_history, &key);
+	if (!service || !history ||
+	    bpf_jiffies64() - history->stamp > service->timeout_established)
+		return owner & LB_OWNER_MASK;
+	if (owner & LB_RESOLVE_OPENING) {
+		seed->partner = history->epoch;
+		if (lb_flow_record(seed) >= 0)
+			return owner & LB_OWNER_MASK;
+		to = history->before;
+	} else {
+		to = lb_owner_in_history(seed, history, service);
+	}
+	if (to == (owner & LB_OWNER_MASK) || !lb_owner_is_alive(service, to))
+		return owner & LB_OWNER_MASK;
+	history->stamp = bpf_jiffies64();
+	return to;
+}
+
+LB_INLINE int lb_pick_owner(struct lb_ctx *ctx)
+{
+	const struct lb_hash_key key = lb_key_copy(&lb_tuple_key);
+	const struct lb_packet *pkt = &ctx->pkt;
+	const __u64 hash = lb_hash_tuple(&key, &pkt->src, &pkt->dst, pkt->src_port, pkt->dst_port,
+					 pkt->proto);
+	const __u32 slot = lb_hash_slot(hash, ctx->service->slots);
+	/* Read once: user space flips to the other table with one store. */
+	__u32 index = *(volatile __u32 *)&ctx->service->line + slot / LB_OWNERS_PER_LINE;
+	const struct lb_line *line = bpf_map_lookup_elem(&lb_slots, &index);
+	__u16 owner;
+
+	if (!line)
+		return -LB_R_INTERNAL;
+	owner = line->owner[slot % LB_OWNERS_PER_LINE];
+	ctx->owner = owner & LB_OWNER_MASK;
+	if (owner & LB_OWNER_HISTORY && pkt->proto == IPPROTO_TCP) {
+		struct lb_flow seed;
+
+		lb_flow_seed(ctx, &seed);
+		ctx->owner = lb_resolve_history(
+			&seed, slot, ctx->owner | (lb_is_opening(pkt) ? LB_RESOLVE_OPENING : 0));
+	}
+	return ctx->owner == LB_OWNER_NONE ? -LB_R_NO_BACKEND : 0;
+}
+
+#endif

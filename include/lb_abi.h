@@ -1,0 +1,297 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The contract between the datapath and user space: keys, values and limits of the pinned maps.
+ * Any change of a struct here bumps LB_ABI_VERSION, which is part of the pin path.
+ * Times are jiffies of the kernel (low 32 bits), unless a name ends in a unit.
+ */
+#ifndef LB_ABI_H
+#define LB_ABI_H
+
+#include "lb_addr.h"
+#include "lb_hash.h"
+#include "lb_reason.h"
+
+#define LB_ABI_VERSION 1
+
+#define LB_NAME_SIZE 32		/* a service's name with its closing NUL */
+#define LB_SERVICES_LIMIT 4096	/* a service's number fits 12 bits of a history key */
+#define LB_BACKENDS_LIMIT 65534 /* an endpoint's number fits 16 bits */
+#define LB_SLOTS_DEFAULT 16381
+#define LB_SLOTS_MIN 251
+#define LB_SLOTS_MAX 655373 /* fits 20 bits of a history key */
+#define LB_SOURCES_MAX 16   /* full NAT's source addresses per backend */
+
+enum lb_mode {
+	LB_MODE_INHERIT, /* of a backend: the service's; of a service: the default, full NAT */
+	LB_MODE_FULLNAT,
+	LB_MODE_NAT,
+};
+
+/*
+ * A slot's owner: the backend's number less the service's backend_base, and one bit that says that
+ * the slot has history. 32 owners to a line, since array values are rounded up to 8 bytes.
+ */
+#define LB_OWNER_NONE 0x7fffu
+#define LB_OWNER_MASK 0x7fffu
+#define LB_OWNER_HISTORY 0x8000u
+#define LB_OWNERS_PER_LINE 32u
+#define LB_BACKEND_WINDOW 0x7fffu /* backends reachable from one backend_base */
+
+struct lb_line {
+	__u16 owner[LB_OWNERS_PER_LINE];
+};
+
+/* What a slot was before its first change; key: lb_history_key(). */
+struct lb_history {
+	__u64 stamp;	  /* jiffies of the last move, or of the last packet to another than the owner */
+	__u32 epoch;	  /* a record of another epoch is not read */
+	__u16 before;	  /* owner before the first move */
+	__u16 earlier[3]; /* reserved for several balancers: owners that may still hold flows */
+	__u16 reserved[3];
+};
+
+#define LB_SLOT_BITS 20
+static inline __u32 lb_history_key(__u32 service, __u32 slot)
+{
+	return service << LB_SLOT_BITS | slot;
+}
+
+/*
+ * The look-up table: what is at an (address, port, protocol). Filled by user space so that every
+ * entry fits its bucket; two halves, and lb_control.lookup says which one is in force.
+ */
+#define LB_BUCKET_ENTRIES 8
+struct lb_bucket {
+	struct {
+		__u32 tag;   /* high half of the hash, 0 for an empty entry */
+		__u32 value; /* LB_IS_* | number */
+	} entry[LB_BUCKET_ENTRIES];
+};
+
+#define LB_IS_SERVICE 0x40000000u
+#define LB_IS_ENDPOINT 0x80000000u
+#define LB_IS_ADDRESS 0xc0000000u /* a service's address, whatever the port: answered by ARP */
+#define LB_IS_MASK 0xc0000000u
+
+/* lb_control.lookup: one word, so that one store puts a new table into force. */
+#define LB_LOOKUP_SEED(word) ((__u32)(word))
+#define LB_LOOKUP_MASK(word) ((__u32)((word) >> 32) & 0x7fffffffu)
+#define LB_LOOKUP_HALF(word) ((__u32)((word) >> 63))
+
+/* Full NAT's source ports: two ranges beside the host's own ip_local_port_range. */
+struct lb_control {
+	__u64 lookup;
+	__u16 port_low[2];
+	__u16 port_count[2];
+	__u32 epoch;	    /* last epoch given to a history; user space only */
+	__u32 is_settled;   /* user space: a grace period has passed since the last flip */
+	__u32 hz;	    /* jiffies per second */
+	__u32 bucket_limit; /* buckets in one half of the look-up table */
+};
+
+enum lb_service_flags {
+	LB_S_IN_USE = 1,
+	LB_S_TRACKED = 2,   /* some backend needs flows looked up first (full NAT, UDP flow) */
+	LB_S_STATELESS = 4, /* UDP: each packet by the hash alone */
+	LB_S_USED = 8,	    /* not in use any more, but flows may still name it */
+};
+
+struct lb_service {
+	union lb_addr vip;
+	__be16 port;
+	__u8 proto;
+	__u8 mode; /* enum lb_mode */
+	__u32 flags;
+	__u32 line;	    /* first line of the table in force: one store flips it */
+	__u32 slots;	    /* table size, prime */
+	__u32 backend_base; /* owner + backend_base = backend's number */
+	__u32 timeout_syn;
+	__u32 timeout_established;
+	__u32 timeout_fin;
+	__u32 timeout_udp;
+	__u32 reserved[3];
+	/* second cache line: user space only */
+	char name[LB_NAME_SIZE];
+	__u32 first_line; /* of the service's two tables */
+	__u32 reserved2[7];
+};
+
+enum lb_backend_flags {
+	LB_B_IN_USE = 1,
+	LB_B_DRAIN = 2, /* keeps its flows, gets no new ones; user space's note, the table acts */
+	LB_B_USED = 4,	/* not in use any more, but flows may still name it */
+};
+
+struct lb_backend {
+	union lb_addr addr;
+	__be16 port;
+	__u16 endpoint;
+	__u16 service;
+	__u16 weight; /* as configured, 0 … 65,535 */
+	__u8 mode;    /* enum lb_mode, never LB_MODE_INHERIT */
+	__u8 flags;
+	__u16 source_count; /* full NAT's source addresses in lb_sources */
+	__u32 mtu_reserved;
+	__u64 reserved[4];
+};
+
+struct lb_sources {
+	union lb_addr addr[LB_SOURCES_MAX];
+};
+
+/* Where replies come from: one entry for each distinct (address, port, protocol) of backends. */
+struct lb_endpoint {
+	union lb_addr addr;
+	__be16 port;
+	__u8 proto;
+	__u8 is_in_use;
+	__u16 service;	/* of the nat backend that owns it */
+	__u16 backend;	/* its owner number in that service */
+	__u8 has_nat;	/* a nat backend: replies are translated without state */
+	__u8 was_used;	/* not in use any more, but flows may still name it */
+	__u8 reserved[6];
+};
+
+/* Next hop and counters of one backend on one CPU; one cache line. */
+struct lb_hop {
+	__u32 checked; /* when the kernel's routing was asked last */
+	__u32 ifindex; /* 0: not known */
+	__u8 dst_mac[6];
+	__u8 src_mac[6];
+	__u32 mtu;
+};
+
+struct lb_backend_cpu {
+	struct lb_hop hop;
+	__u64 packets_in; /* towards the backend */
+	__u64 bytes_in;	  /* whole frames */
+	__u64 packets_out;
+	__u64 bytes_out;
+	__u64 connections; /* flows opened */
+};
+
+/* Remembered next hops towards clients of nat, by address; one CPU's direct-mapped cache. */
+#define LB_ROUTES 4096
+struct lb_route {
+	union lb_addr addr;
+	struct lb_hop hop;
+};
+
+/* Counters of one CPU. received = sum of reason[]. */
+struct lb_counters {
+	__u64 received;
+	__u64 reason[LB_R_SLOTS];
+};
+
+struct lb_service_cpu {
+	__u64 reason[LB_R_SLOTS];
+};
+
+/* What a service's removed backends had counted, so that its sums never fall. */
+struct lb_totals {
+	__u64 packets_in, bytes_in, packets_out, bytes_out, connections;
+};
+
+/*
+ * The flow table: buckets of four, each flow in one of two buckets given by its hash. Of full NAT a
+ * flow has two entries with the same content, one for each direction; a record of a slot with
+ * history (or of UDP) has one. An entry is free when tag is 0, and is claimed by compare-and-swap.
+ */
+#define LB_FLOWS_PER_BUCKET 4
+#define LB_FLOW_BUSY 1u /* tag while the entry is being written; real tags have bit 1 set */
+
+static inline __u32 lb_flow_tag(__u64 hash)
+{
+	return (__u32)(hash >> 32) | 2;
+}
+
+/* The two buckets of a hash; mask is the number of buckets less one. */
+static inline __u32 lb_flow_bucket_of(__u64 hash, __u32 choice, __u32 mask)
+{
+	return (choice ? (__u32)(hash * 0x9e3779b97f4a7c15ull >> 32) : (__u32)hash) & mask;
+}
+
+enum lb_flow_kind {
+	LB_FLOW_FORWARD = 1, /* found by what the client sends */
+	LB_FLOW_REPLY = 2,   /* found by what the backend answers */
+	LB_FLOW_RECORD = 3,  /* nat: the backend of a flow whose slot has history */
+};
+
+enum lb_flow_state {
+	LB_FLOW_SYN = 1,  /* opened by the client; this and ANSWERED may be evicted by their like */
+	LB_FLOW_ANSWERED, /* the backend has answered, the client has not gone on */
+	LB_FLOW_ESTABLISHED,
+	LB_FLOW_CLIENT_FIN,  /* the client has closed */
+	LB_FLOW_BACKEND_FIN, /* the backend has closed */
+	LB_FLOW_CLOSED,	     /* both have, or a reset passed */
+};
+
+struct lb_flow {
+	__u32 tag;
+	__u32 seen; /* of this direction's last packet */
+	union lb_addr client;
+	union lb_addr source; /* full NAT's source address */
+	__be16 client_port;
+	__be16 source_port;
+	__u16 service;
+	__u16 backend; /* owner number in the service */
+	__u16 endpoint;
+	__u8 kind;  /* enum lb_flow_kind */
+	__u8 state; /* enum lb_flow_state */
+	__u8 client_mac[6];
+	__u16 port;    /* number of the interface the client's packets come in by */
+	__u32 partner; /* entry of the other direction; of a record: its epoch */
+};
+
+struct lb_flow_bucket {
+	struct lb_flow flow[LB_FLOWS_PER_BUCKET];
+};
+
+/* The interfaces lbctl is attached to: by number here, and from ifindex to number in lb_ports. */
+#define LB_PORTS_MAX 64
+enum lb_port_flags {
+	LB_P_ARP = 1,	  /* answer ARP and neighbour solicitation for services' addresses */
+	LB_P_GENERIC = 2, /* generic XDP: frames may be GSO, larger than any MTU */
+};
+
+struct lb_port {
+	__u32 ifindex; /* 0: free */
+	__u32 flags;
+	__u8 mac[6];
+	__u16 number;
+	__u32 program_id;
+	__u32 priority;
+	__u8 is_dispatched; /* through libxdp's dispatcher */
+	__u8 reserved[7];
+};
+
+/* Written once when the maps are made; compared at every opening. */
+struct lb_meta {
+	__u32 abi_version;
+	__u32 services;
+	__u32 backends;
+	__u32 lines; /* of slots, both tables of a service together */
+	__u32 flows; /* entries */
+	__u32 buckets;
+	__u64 namespace_cookie;
+	__u32 histories;
+	__u32 reserved;
+	struct lb_hash_key tuple_key; /* Maglev: the same on every balancer */
+	struct lb_hash_key flow_key;  /* flow table and ports: random */
+};
+
+#define LB_ASSERT_SIZE(type, size) _Static_assert(sizeof(type) == (size), #type)
+LB_ASSERT_SIZE(struct lb_line, 64);
+LB_ASSERT_SIZE(struct lb_history, 32);
+LB_ASSERT_SIZE(struct lb_bucket, 64);
+LB_ASSERT_SIZE(struct lb_control, 32);
+LB_ASSERT_SIZE(struct lb_service, 128);
+LB_ASSERT_SIZE(struct lb_backend, 64);
+LB_ASSERT_SIZE(struct lb_endpoint, 32);
+LB_ASSERT_SIZE(struct lb_hop, 24);
+LB_ASSERT_SIZE(struct lb_backend_cpu, 64);
+LB_ASSERT_SIZE(struct lb_flow, 64);
+LB_ASSERT_SIZE(struct lb_port, 32);
+#undef LB_ASSERT_SIZE
+
+#endif

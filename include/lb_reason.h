@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The one list of what can become of a packet. The datapath, the command line, JSON and the docs all
+ * take their words from here. A stage of the datapath answers 0 to go on or -LB_R_<reason> to stop.
+ */
+#ifndef LB_REASON_H
+#define LB_REASON_H
+
+/* What a reason counts as: received = sent + passed + dropped. */
+enum lb_verdict {
+	LB_SENT,
+	LB_PASSED,
+	LB_DROPPED,
+};
+
+/* clang-format off */
+#define LB_REASONS(X)                                                                              \
+	/* id, name, verdict, what happened and what cures it */                                   \
+	X(FORWARDED, forwarded, LB_SENT, "sent to a backend")                                      \
+	X(REPLIED, replied, LB_SENT, "a backend's reply, sent to the client")                      \
+	X(ARP_REPLY, arp_reply, LB_SENT, "ARP or neighbour solicitation for a service's address, answered") \
+	X(NOT_IP, not_ip, LB_PASSED, "neither IPv4 nor IPv6")                                      \
+	X(MALFORMED, malformed, LB_PASSED, "cut short or inconsistent headers; the kernel decides") \
+	X(OTHER_PROTOCOL, other_protocol, LB_PASSED, "neither TCP nor UDP")                        \
+	X(FRAGMENT, fragment, LB_PASSED, "later fragment, carries no ports")                       \
+	X(NOT_OURS, not_ours, LB_PASSED, "no service has this address and port")                   \
+	X(HOST_REPLY, host_reply, LB_PASSED, "from a backend, but of no balanced flow: the host's own") \
+	X(LEFT_TO_KERNEL, left_to_kernel, LB_PASSED, "rewritten, and left to the kernel to resolve the next hop's link address") \
+	X(MAPPED_V6, mapped_v6, LB_DROPPED, "IPv6 packet with an IPv4-mapped address (RFC 4942, 2.2)") \
+	X(NO_BACKEND, no_backend, LB_DROPPED, "the service has no backend with weight: 'lbctl backend list'") \
+	X(NO_FLOW, no_flow, LB_DROPPED, "mid-stream packet of a flow that full NAT does not know (expired or never seen)") \
+	X(BACKEND_GONE, backend_gone, LB_DROPPED, "the flow's backend was removed")                \
+	X(FLOWS_FULL, flows_full, LB_DROPPED, "no room for a new flow: 'limits: flows' in the configuration") \
+	X(PORTS_FULL, ports_full, LB_DROPPED, "full NAT's source ports to this backend are used up: 'lbctl service set NAME source ADDR,ADDR'") \
+	X(NO_SOURCE, no_source, LB_DROPPED, "full NAT has no source address towards this backend: 'lbctl service set NAME source ADDR'") \
+	X(TTL_EXCEEDED, ttl_exceeded, LB_DROPPED, "TTL or hop limit ran out here")                 \
+	X(NO_NEIGHBOUR, no_neighbour, LB_DROPPED, "the next hop's link address is not known (yet): 'ip neigh'") \
+	X(NOT_ATTACHED, not_attached, LB_DROPPED, "the route leaves by an interface without lbctl: 'lbctl attach IF'") \
+	X(FORWARDING_OFF, forwarding_off, LB_DROPPED, "forwarding is off where it came in: 'sysctl net.ipv4.conf.IF.forwarding=1' (or ipv6)") \
+	X(NO_ROUTE, no_route, LB_DROPPED, "no route, or a blackhole route: 'ip route get'")        \
+	X(MTU_EXCEEDED, mtu_exceeded, LB_DROPPED, "larger than the way out carries: lower the sender's MTU") \
+	X(INTERNAL, internal, LB_DROPPED, "a map entry was missing: report it")
+/* clang-format on */
+
+enum lb_reason {
+	LB_R_NONE,
+#define LB_REASON_ID(id, name, verdict, text) LB_R_##id,
+	LB_REASONS(LB_REASON_ID)
+#undef LB_REASON_ID
+	LB_R_COUNT
+};
+
+/* Counters have room for a power of two of reasons, so that a mask bounds the index. */
+#define LB_R_SLOTS 32
+_Static_assert(LB_R_COUNT <= LB_R_SLOTS, "more reasons than counters");
+
+#endif

@@ -1,0 +1,312 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * liblb: the control library of the load balancer. Everything lbctl can do, a program can do with it.
+ *
+ * Functions answer 0 or a negative errno, leave their outputs alone on failure, never print, and
+ * describe a failure in the caller's struct lb_error (may be NULL): one line without a newline that
+ * names the object, what is wrong and the cure. Two codes have a fixed meaning: -EPROTO (the pinned
+ * maps are of another ABI version), -ENOTCONN (no interface is attached). Addresses are in network
+ * order, IPv4 as ::ffff:a.b.c.d; ports in this header are in host order. Handles are not thread-safe.
+ */
+#ifndef LIBLB_H
+#define LIBLB_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdio.h>
+
+#include "lb_abi.h"
+
+#define LB_VERSION "0.1.0"
+#define LB_TEXT_SIZE 512
+#define LB_LOCK_WAIT_S 5
+
+struct lb_error {
+	char text[LB_TEXT_SIZE];
+};
+
+/* Fills err (may be NULL) by a printf format and answers code, so that callers write: return lb_fail(…). */
+int lb_fail(struct lb_error *err, int code, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+
+/* ---- text: addresses and names ------------------------------------------------------------- */
+
+#define LB_ADDR_TEXT_SIZE 64
+
+/* "192.0.2.1" or "2001:db8::1" (with or without brackets); -EINVAL. */
+int lb_addr_parse(const char *text, union lb_addr *out);
+/* Writes the plain address, without brackets. Returns buf. */
+const char *lb_addr_format(const union lb_addr *addr, char buf[LB_ADDR_TEXT_SIZE]);
+/*
+ * "192.0.2.1:80", "[2001:db8::1]:80"; the port is optional only if has_port is not NULL (then it says
+ * whether there was one). -EINVAL with a text that names the mistake.
+ */
+int lb_endpoint_parse(const char *text, union lb_addr *addr, __u16 *port, bool *has_port,
+		      struct lb_error *err);
+/* "192.0.2.1:80" or "[2001:db8::1]:80". Returns buf. */
+const char *lb_endpoint_format(const union lb_addr *addr, __u16 port, char buf[LB_ADDR_TEXT_SIZE]);
+
+const char *lb_mode_name(enum lb_mode mode); /* "fullnat", "nat"; "inherit" */
+int lb_mode_parse(const char *text, enum lb_mode *out);
+const char *lb_proto_name(__u8 proto); /* "tcp", "udp" */
+int lb_proto_parse(const char *text, __u8 *out);
+const char *lb_reason_name(enum lb_reason reason);
+const char *lb_reason_text(enum lb_reason reason);
+enum lb_verdict lb_reason_verdict(enum lb_reason reason);
+
+/* ---- intent: one document ------------------------------------------------------------------ */
+
+struct lb_backend_config {
+	union lb_addr addr;
+	__u16 port;	   /* 0: the service's */
+	__u16 weight;	   /* default 1; 0 drains */
+	bool is_drained;   /* 'backend drain': keeps its weight for 'backend ready' */
+	enum lb_mode mode; /* LB_MODE_INHERIT: the service's */
+};
+
+struct lb_timeouts { /* seconds */
+	__u32 syn;	   /* half-open, default 10 */
+	__u32 established; /* default 900 */
+	__u32 fin;	   /* closing and closed, default 30 */
+	__u32 udp;	   /* default 120 */
+};
+
+struct lb_service_config {
+	char name[LB_NAME_SIZE]; /* letters, digits, '-', '_', '.' */
+	__u8 proto;		 /* IPPROTO_TCP or IPPROTO_UDP */
+	union lb_addr vip;
+	__u16 port;
+	enum lb_mode mode; /* LB_MODE_INHERIT reads as LB_MODE_FULLNAT */
+	__u32 slots;	   /* table size: a prime from 251 to 655,373; fixed once made */
+	bool is_stateless; /* UDP only: each packet by the hash alone */
+	struct lb_timeouts timeouts;
+	union lb_addr sources[LB_SOURCES_MAX]; /* full NAT; none: from the route */
+	unsigned int source_count;
+	struct lb_backend_config *backends;
+	unsigned int backend_count;
+};
+
+struct lb_limits { /* fixed when the maps are made, at the first attach */
+	__u32 services;	  /* default 512, at most LB_SERVICES_LIMIT */
+	__u32 backends;	  /* default 4,096, at most LB_BACKENDS_LIMIT */
+	__u32 slots;	  /* of all services together, default services × 16,384 */
+	__u32 flows;	  /* flow table entries (full NAT: two a connection), default 524,288 */
+};
+
+struct lb_config {
+	struct lb_limits limits;
+	struct lb_service_config *services;
+	unsigned int service_count;
+};
+
+/* An empty document with default limits; NULL when out of memory. lb_config_free takes NULL. */
+struct lb_config *lb_config_new(void);
+void lb_config_free(struct lb_config *config);
+/* Deep copy; NULL when out of memory. */
+struct lb_config *lb_config_copy(const struct lb_config *config);
+/* Fills a service or backend with the defaults. */
+void lb_service_config_init(struct lb_service_config *service);
+void lb_backend_config_init(struct lb_backend_config *backend);
+
+/* Reads and checks a YAML document; errors name file:line and what was expected. -ENOENT, -EBADMSG. */
+int lb_config_read(struct lb_config **out, const char *path, struct lb_error *err);
+int lb_config_parse(struct lb_config **out, const char *yaml, size_t length, const char *name,
+		    struct lb_error *err);
+/* Writes the document as YAML by rename, with fsync; mode 0644. */
+int lb_config_write(const struct lb_config *config, const char *path, struct lb_error *err);
+int lb_config_print(const struct lb_config *config, FILE *out);
+/* Checks the whole document: -EINVAL, -EEXIST (two of the same), -ERANGE. */
+int lb_config_check(const struct lb_config *config, struct lb_error *err);
+
+/* NULL when there is none. The port of a backend counts as lb_backend_port() gives it. */
+struct lb_service_config *lb_config_find_service(struct lb_config *config, const char *name);
+struct lb_backend_config *lb_config_find_backend(struct lb_service_config *service,
+						 const union lb_addr *addr, __u16 port);
+/* The port that a backend is reached at: its own, or the service's. */
+__u16 lb_backend_port(const struct lb_service_config *service,
+		      const struct lb_backend_config *backend);
+enum lb_mode lb_backend_mode(const struct lb_service_config *service,
+			     const struct lb_backend_config *backend);
+/*
+ * The smallest table size that spreads so many backends within 1 % (100 slots each, a prime); 0 if none
+ * does. A service with fewer slots works, but its shares are coarse: worth a warning.
+ */
+__u32 lb_slots_wanted(unsigned int backends);
+/* Append a copy (the service's backends too); -EEXIST, -ENOMEM, or what lb_config_check finds. */
+int lb_config_add_service(struct lb_config *config, const struct lb_service_config *service,
+			  struct lb_error *err);
+int lb_config_add_backend(struct lb_config *config, struct lb_service_config *service,
+			  const struct lb_backend_config *backend, struct lb_error *err);
+/* Remove; the pointers are of this document and no longer valid afterwards. */
+void lb_config_del_service(struct lb_config *config, struct lb_service_config *service);
+void lb_config_del_backend(struct lb_service_config *service, struct lb_backend_config *backend);
+
+/* ---- one instance: a network namespace ------------------------------------------------------ */
+
+struct lb;
+
+/*
+ * Opens the instance of the namespace that `ip netns` calls netns, or of the caller's own (NULL); the
+ * process then is in that namespace. Maps are opened if they exist. -EPERM: not root and not
+ * in the group that may read; -ENODEV: no bpffs; -EPROTO.
+ */
+int lb_open(struct lb **out, const char *netns, struct lb_error *err);
+void lb_close(struct lb *lb);
+/* Where things are: for messages and tests. */
+const char *lb_pin_dir(const struct lb *lb);
+const char *lb_state_path(const struct lb *lb);
+bool lb_is_loaded(const struct lb *lb); /* the maps exist: something is or was attached */
+/* Lines worth telling the user that are no failure (stale state dropped, …); NULL when there is no more. */
+const char *lb_next_notice(struct lb *lb);
+
+/* Takes the writers' lock, waiting at most LB_LOCK_WAIT_S; held until lb_close. -EBUSY. */
+int lb_lock(struct lb *lb, struct lb_error *err);
+/* The running intent; an empty document if none was ever written. */
+int lb_read_intent(struct lb *lb, struct lb_config **out, struct lb_error *err);
+
+struct lb_service_plan {
+	char name[LB_NAME_SIZE];
+	char action; /* '+' new, '-' removed, '~' changed, ' ' as it is */
+	__u32 slots;
+	__u32 moved; /* slots that get another owner */
+	unsigned int added, removed, changed; /* backends */
+};
+
+struct lb_plan {
+	struct lb_service_plan *services;
+	unsigned int service_count;
+	bool is_change;
+};
+
+/* What commit would do; lb_plan_free takes NULL. Works detached too (then compares documents). */
+int lb_make_plan(struct lb *lb, const struct lb_config *config, struct lb_plan **out,
+		 struct lb_error *err);
+void lb_plan_free(struct lb_plan *plan);
+/*
+ * Checks the document, tries it against the limits, writes it as the running intent, and makes the
+ * kernel's maps agree with it (if something is attached). Needs the lock. Repeating it is harmless, and
+ * it finishes what a killed process began.
+ */
+int lb_commit(struct lb *lb, const struct lb_config *config, struct lb_error *err);
+
+/* ---- interfaces ---------------------------------------------------------------------------- */
+
+enum lb_attach_mode {
+	LB_ATTACH_AUTO, /* native, else generic (lb_attached.is_fallback says so) */
+	LB_ATTACH_NATIVE,
+	LB_ATTACH_GENERIC,
+};
+
+#define LB_PRIORITY_DEFAULT 50
+
+struct lb_attach_options {
+	enum lb_attach_mode mode;
+	__u32 priority;	   /* run order in the dispatcher, LB_PRIORITY_DEFAULT */
+	bool arp;	   /* answer ARP and neighbour solicitation for services' addresses */
+	bool is_arp_given; /* of an interface that is attached already: change it */
+};
+
+struct lb_attached {
+	char ifname[32];
+	__u32 ifindex;
+	char driver[32];
+	bool is_native;
+	bool is_fallback; /* native was tried and refused: see kernel_message */
+	bool is_alone;	  /* attached without the dispatcher: no second program can join */
+	bool was_attached; /* it was already; nothing or only options changed */
+	bool arp;
+	bool is_lost; /* status: recorded, but the kernel has another program or none there */
+	__u32 program_id;
+	__u32 priority;
+	__u32 mtu;
+	char kernel_message[LB_TEXT_SIZE]; /* why no native mode or no dispatcher, in the kernel's words */
+};
+
+/* Needs the lock. -ENODEV no such interface, -ENETDOWN, -EBUSY another program, -EOPNOTSUPP, -EMSGSIZE. */
+int lb_attach(struct lb *lb, const char *ifname, const struct lb_attach_options *options,
+	      struct lb_attached *out, struct lb_error *err);
+/* NULL: from all. The last one also removes the maps; the intent stays. -ENOTCONN. Needs the lock. */
+int lb_detach(struct lb *lb, const char *ifname, unsigned int *count, struct lb_error *err);
+
+/* ---- reading: no lock ---------------------------------------------------------------------- */
+
+struct lb_map_usage {
+	char name[16];
+	__u64 used, limit; /* entries; used is ~0 where that is not counted */
+	__u64 bytes;	   /* what the kernel holds for it, all CPUs together */
+};
+
+struct lb_status {
+	struct lb_attached *interfaces;
+	unsigned int interface_count;
+	struct lb_map_usage *maps;
+	unsigned int map_count;
+	__u64 bytes; /* of all maps */
+	bool has_lost; /* some interface lost its program */
+	__u32 verified_insns; /* of the loaded program, 0 if the kernel does not say */
+};
+
+int lb_get_status(struct lb *lb, struct lb_status **out, struct lb_error *err);
+void lb_status_free(struct lb_status *status);
+
+struct lb_traffic {
+	__u64 packets_in, bytes_in, packets_out, bytes_out, connections;
+	__u64 active;	   /* flows alive now; LB_UNKNOWN where no flow is recorded (nat) */
+	__u64 ports_limit; /* full NAT: source ports towards this backend; 0 otherwise */
+};
+#define LB_UNKNOWN (~0ull)
+
+struct lb_backend_state {
+	struct lb_backend_config config; /* port and mode resolved */
+	__u32 slots;			 /* owned now */
+	struct lb_traffic traffic;
+};
+
+struct lb_service_state {
+	struct lb_service_config config; /* backends NULL */
+	__u32 history;			 /* slots with history */
+	struct lb_traffic traffic;
+	__u64 dropped;		   /* all reasons */
+	__u64 reasons[LB_R_COUNT]; /* packets of this service */
+	struct lb_backend_state *backends;
+	unsigned int backend_count;
+};
+
+struct lb_stats {
+	__u64 received, sent, passed, dropped; /* packets */
+	__u64 reasons[LB_R_COUNT];
+	struct lb_service_state *services;
+	unsigned int service_count;
+	__u64 flows, flows_limit; /* entries in use */
+	bool is_accounted;	  /* received = sent + passed + dropped, read while traffic flows */
+};
+
+/* -ENOTCONN when nothing is attached. */
+int lb_get_stats(struct lb *lb, struct lb_stats **out, struct lb_error *err);
+void lb_stats_free(struct lb_stats *stats);
+
+struct lb_flow_info {
+	char service[LB_NAME_SIZE];
+	__u8 proto;
+	union lb_addr client, vip, source, backend;
+	__u16 client_port, vip_port, source_port, backend_port;
+	enum lb_mode mode;
+	__u8 state; /* enum lb_flow_state */
+	__u32 idle_ms;
+	__u32 expires_ms;
+};
+
+/* Called once a flow; a non-zero answer ends the walk and is returned. */
+typedef int (*lb_flow_fn)(const struct lb_flow_info *flow, void *arg);
+int lb_walk_flows(struct lb *lb, lb_flow_fn fn, void *arg, struct lb_error *err);
+const char *lb_flow_state_name(__u8 state, __u8 proto);
+
+/*
+ * Which backend a new connection of this five-tuple would get by the tables in force, with the same
+ * hash as the datapath. -ENOENT: no such service; -EHOSTUNREACH: no backend. slot may be NULL.
+ */
+int lb_schedule(struct lb *lb, __u8 proto, const union lb_addr *client, __u16 client_port,
+		const union lb_addr *vip, __u16 port, struct lb_backend_config *out, __u32 *slot,
+		struct lb_error *err);
+
+#endif

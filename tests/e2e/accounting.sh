@@ -1,0 +1,81 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0-only
+# Every packet ends in one reason: received = sent + passed + dropped after traffic of all kinds.
+# shellcheck source-path=SCRIPTDIR source=common.sh
+source "$(dirname "$0")/common.sh"
+
+# total NAME: one number of the totals in `lbctl -j stats`.
+total() {
+	lb -j stats | "$PYTHON" -c 'import json, sys; print(json.load(sys.stdin)[sys.argv[1]])' "$1"
+}
+
+mixed_traffic() {
+	local conns
+
+	conns=$(test_tool conns)
+	in_ns client timeout 30 "$conns" -n 500 "$VIP4" 80 >/dev/null
+	in_ns client timeout 30 "$conns" -n 500 "$VIP6" 80 >/dev/null
+	in_ns client timeout 30 "$PYTHON" "$TESTS/servers/udp_client.py" "$VIP4" 53 20 5 >/dev/null
+	in_ns client timeout 10 curl -sS -o /dev/null "http://$VIP4/blob"
+	in_ns client ping -q -c 3 -i 0.1 192.0.2.11 >/dev/null
+	in_ns client ping -q -c 3 -i 0.1 -s 3000 2001:db8:2::12 >/dev/null
+	# Nobody listens, no backend has weight, and the hop limit ends here.
+	! in_ns client curl -s --connect-timeout 1 "http://192.0.2.11:9/" >/dev/null || return 1
+	! in_ns client curl -s --connect-timeout 1 "http://$VIP4:82/" >/dev/null || return 1
+	in_ns client "$PYTHON" - "$VIP4" <<'PY'
+import socket, sys
+with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+    sock.setsockopt(socket.IPPROTO_IP, socket.IP_TTL, 1)
+    sock.sendto(b"short-lived", (sys.argv[1], 53))
+PY
+}
+
+is_accounted() {
+	local received sent passed dropped
+
+	received=$(total received)
+	sent=$(total sent)
+	passed=$(total passed)
+	dropped=$(total dropped)
+	echo "received $received, sent $sent, passed $passed, dropped $dropped"
+	[ "$received" = $((sent + passed + dropped)) ] && [ "$sent" -gt 5000 ] &&
+		[ "$passed" -gt 6 ] && [ "$dropped" -gt 1 ]
+}
+
+has_reason() {
+	lb stats drops | grep -E "^ *$1 +[1-9]"
+}
+
+# One word each of `lbctl -j stats` for a service: the sum over its backends is the service's.
+services_add_up() {
+	lb -j stats backends | "$PYTHON" -c '
+import json, sys
+rows = json.load(sys.stdin)
+web = [row for row in rows if row["service"] == "web"]
+assert len(web) == 3, "three backends: %r" % web
+connections = sum(row["connections"] for row in web)
+assert connections == 501, "501 connections to web, counted %d" % connections
+'
+}
+
+main() {
+	BLOB_MB=10
+	start_scenario
+	make_blob
+	start_all_nginx
+	start_all_echoes
+	attach_all native
+	add_web web 4 fullnat 80 1 1 1
+	add_web web6 6 nat 80 1 1 1
+	lb service add empty tcp "$VIP4:82"
+	lb service add dns udp "$VIP4:53"
+	lb backend add dns "$(backend_of 4 s1 5300)"
+	warm_up
+	check "mixed traffic" mixed_traffic
+	check "received = sent + passed + dropped" is_accounted
+	check "reason no_backend" has_reason no_backend
+	check "reason ttl_exceeded" has_reason ttl_exceeded
+	check "the backends' connections add up" services_add_up
+}
+
+main

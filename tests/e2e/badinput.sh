@@ -1,0 +1,204 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0-only
+# Bad input: each case ends with its exit code, one line on stderr, and nothing changed.
+# shellcheck source-path=SCRIPTDIR source=common.sh
+source "$(dirname "$0")/common.sh"
+
+snapshot() {
+	lb -j config show
+	lb config show
+	lb -j service list
+	lb -j backend list
+	cat "$STATE"
+}
+
+# refuses CODE WORDS COMMAND…: the command ends with CODE (2 usage, 1 refused, 12 either), says one
+# line that starts with "lbctl:" and holds WORDS (a regular expression), and leaves all as it was.
+refuses() {
+	local code=$1 words=$2 status=0 line
+
+	shift 2
+	snapshot >"$WORK/before"
+	timeout 20 "$@" >"$WORK/out" 2>"$WORK/err" </dev/null || status=$?
+	snapshot >"$WORK/after"
+	line=$(<"$WORK/err")
+	echo "exit $status: $line"
+	if [[ $code != *"$status"* ]] || [ "$status" = 0 ]; then
+		echo "exit $status, not $code: $line"
+		return 1
+	fi
+	[ "$(wc -l <"$WORK/err")" = 1 ] || {
+		echo "$(wc -l <"$WORK/err") lines on stderr, not one"
+		return 1
+	}
+	[[ $line == "lbctl: "* ]] || return 1
+	grep -qiE -- "$words" <<<"$line" || {
+		echo "says '$line' without /$words/"
+		return 1
+	}
+	diff "$WORK/before" "$WORK/after" || {
+		echo "the state changed"
+		return 1
+	}
+}
+
+# bad NAME CODE WORDS ARGUMENT…: one case of the table.
+bad() {
+	local name=$1 code=$2 words=$3
+
+	shift 3
+	check "$name" refuses "$code" "$words" "$LBCTL" -n "${PREFIX}lb" "$@"
+}
+
+bad_arguments() {
+	bad "no such command" 2 "bananas" bananas
+	bad "no such word" 12 "colour" service add x tcp "$VIP4:81" colour blue
+	bad "a word without its value" 2 "weight" backend add web 192.0.2.13:80 weight
+	bad "address does not parse" 12 "203.0.113.256" service add x tcp 203.0.113.256:80
+	bad "port does not parse" 12 "eighty|port" service add x tcp "$VIP4:eighty"
+	bad "port 0" 12 "port" service add x tcp "$VIP4:0"
+	bad "port 65536" 12 "port|65536" service add x tcp "$VIP4:65536"
+	bad "port missing" 12 "port" service add x tcp "$VIP4"
+	bad "bracket missing" 12 "" service add x tcp "[2001:db8::10:80"
+	bad "protocol unknown" 12 "sctp" service add x sctp "$VIP4:81"
+	bad "name too long" 12 "name|long" service add "$(printf 'x%.0s' {1..40})" tcp "$VIP4:81"
+	bad "name with a slash" 12 "name" service add a/b tcp "$VIP4:81"
+	bad "mode unknown" 12 "teleport" service add x tcp "$VIP4:81" mode teleport
+	bad "slots not a prime" 12 "prime|slots" service add x tcp "$VIP4:81" slots 1000
+	bad "slots too many" 12 "slots|prime" service add x tcp "$VIP4:81" slots 1000003
+	bad "timeout not a number" 12 "soon|timeout" service add x tcp "$VIP4:81" timeout-syn soon
+}
+
+bad_objects() {
+	bad "family mismatch" 12 "family|IPv6|IPv4" backend add web "[2001:db8:2::11]:80"
+	bad "weight too large" 12 "65536|weight" backend add web 192.0.2.13:80 weight 65536
+	bad "weight negative" 12 "weight|-1" backend add web 192.0.2.13:80 weight -1
+	bad "service exists" 1 "web.*exist|already" service add web tcp "$VIP4:81"
+	bad "address and port are taken" 1 "web|already" service add x tcp "$VIP4:80"
+	bad "service does not exist" 1 "nosuch" backend add nosuch 192.0.2.11:80
+	bad "service to set does not exist" 1 "nosuch" service set nosuch mode nat
+	bad "service to delete does not exist" 1 "nosuch" service del nosuch
+	bad "backend exists" 1 "192.0.2.11:5000.*(already|exist)" backend add web 192.0.2.11:5000
+	bad "backend to set does not exist" 1 "192.0.2.99" backend set web 192.0.2.99:80 weight 3
+	bad "backend to drain does not exist" 1 "192.0.2.99" backend drain web 192.0.2.99:80
+	bad "backend to delete does not exist" 1 "192.0.2.99" backend del web 192.0.2.99:80
+	bad "namespace does not exist" 12 "nosuchns" -n nosuchns status
+}
+
+bad_interfaces() {
+	bad "interface does not exist" 1 "eth9" attach eth9
+	bad "interface to detach is not attached" 1 "eth2" detach eth2
+	bad "interface is down" 1 "eth2.*(down|up)" attach eth2
+	ip -n "${PREFIX}lb" link set dev eth3 xdpdrv obj "$(pass_program)" sec xdp
+	bad "interface has another XDP program" 1 "eth3.*(program|XDP)" attach eth3
+	ip -n "${PREFIX}lb" -d link show dev eth3 | grep -q "prog/xdp" ||
+		not_ok "another's XDP program stays" "it is gone"
+	bad "attach mode unknown" 12 "warp" attach eth0 mode warp
+	bad "driver refuses native mode" 1 "lo|native|support" attach lo mode native
+}
+
+bad_surroundings() {
+	local outside=$WORK/lbctl
+
+	install -m 755 "$LBCTL" "$outside"
+	chmod 755 "$WORK"
+	check "not root" refuses 1 "root|permi|sudo" setpriv --reuid 65534 --regid 65534 \
+		--clear-groups "$outside" -n "${PREFIX}lb" service add x tcp "$VIP4:81"
+	check "no bpffs, inside ip netns exec" refuses 1 "-n" ip netns exec "${PREFIX}lb" \
+		"$LBCTL" service add x tcp "$VIP4:81"
+}
+
+bad_documents() {
+	lb config show >"$WORK/good.yaml"
+	sed 's/weight:/wieght:/' "$WORK/good.yaml" >"$WORK/typo.yaml"
+	bad "YAML: key misspelt" 1 "typo.yaml:[0-9]+" config apply "$WORK/typo.yaml"
+	printf 'services:\n  - name: [unclosed\n' >"$WORK/syntax.yaml"
+	bad "YAML: syntax" 1 "syntax.yaml:[0-9]+" config apply "$WORK/syntax.yaml"
+	sed 's/weight: .*/weight: heavy/' "$WORK/good.yaml" >"$WORK/value.yaml"
+	bad "YAML: value of a wrong kind" 1 "value.yaml:[0-9]+" config apply "$WORK/value.yaml"
+	bad "YAML: no such file" 1 "nosuch.yaml" config apply "$WORK/nosuch.yaml"
+	sed "s/$VIP4/203.0.113.1111/" "$WORK/good.yaml" >"$WORK/address.yaml"
+	bad "YAML: address" 1 "203.0.113.1111" config apply "$WORK/address.yaml"
+	: >"$WORK/binary.yaml"
+	head -c 4096 /dev/urandom >"$WORK/binary.yaml"
+	bad "YAML: garbage" 1 "binary.yaml" config apply "$WORK/binary.yaml"
+	bad "YAML: a directory" 1 "" config apply "$WORK"
+}
+
+# Eight writers at once: each waits for its turn.
+concurrent_writers() {
+	local i pids=()
+
+	for i in 1 2 3 4 5 6 7 8; do
+		lb backend add web "192.0.2.11:61$i" >"$WORK/writer.$i" 2>&1 &
+		pids+=($!)
+	done
+	for i in "${pids[@]}"; do
+		wait "$i" || {
+			cat "$WORK"/writer.*
+			return 1
+		}
+	done
+	[ "$(lb config show | grep -cE '192\.0\.2\.11(:61[0-9])?"?$|port: 61[0-9]')" -ge 8 ]
+	for i in 1 2 3 4 5 6 7 8; do
+		lb backend del web "192.0.2.11:61$i"
+	done
+}
+
+# A lock held for longer than five seconds: the second command gives up with a line.
+lock_held() {
+	local lock holder
+
+	lock=$(dirname "$STATE")/lock
+	[ -e "$lock" ] || {
+		echo "no lock file $lock"
+		return 1
+	}
+	flock -o "$lock" sleep 9 &
+	holder=$!
+	sleep 0.2
+	refuses 1 "another|lock|busy|wait" "$LBCTL" -n "${PREFIX}lb" service add x tcp "$VIP4:81"
+	kill "$holder"
+}
+
+# Limits are fixed at the first attach: the fifth backend does not fit.
+full_map() {
+	lb -q detach all
+	{
+		lb config show | grep -v '^limits:\|^  \(services\|backends\|slots\|flows\):' || true
+		echo "limits:"
+		echo "  services: 4"
+		echo "  backends: 4"
+		echo "  slots: 65536"
+		echo "  flows: 4096"
+	} >"$WORK/small.yaml"
+	lb config apply "$WORK/small.yaml"
+	lb -q attach eth0
+	lb backend add web 192.0.2.12:5001
+	lb backend add web 192.0.2.13:5002
+	lb backend add web 192.0.2.14:5003
+	refuses 1 "limit|full|backends" "$LBCTL" -n "${PREFIX}lb" backend add web 192.0.2.15:5004
+}
+
+main() {
+	start_scenario
+	ip -n "${PREFIX}lb" link add eth2 type veth peer name peer2
+	ip -n "${PREFIX}lb" link add eth3 type veth peer name peer3
+	ip -n "${PREFIX}lb" link set eth3 up
+	ip -n "${PREFIX}lb" link set peer3 up
+	attach_all native
+	lb service add web tcp "$VIP4:80"
+	lb backend add web 192.0.2.11:5000 weight 10
+	STATE=$(find /run/lbctl -path "*${PREFIX}lb*" -name state.yaml | head -n 1)
+	[ -n "$STATE" ] || die "no state.yaml for ${PREFIX}lb under /run/lbctl"
+	bad_arguments
+	bad_objects
+	bad_interfaces
+	bad_surroundings
+	bad_documents
+	check "concurrent commands wait for each other" concurrent_writers
+	check "a lock held too long" lock_held
+	check "a full map" full_map
+}
+
+main

@@ -1,0 +1,127 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0-only
+# The document: apply is idempotent, a dry run changes nothing, the intent outlives detaching, and two
+# balancers on one host do not see each other.
+# shellcheck source-path=SCRIPTDIR source=common.sh
+source "$(dirname "$0")/common.sh"
+
+apply_twice() {
+	lb config show >"$WORK/one.yaml"
+	lb config apply "$WORK/one.yaml"
+	lb config show >"$WORK/two.yaml"
+	lb config apply "$WORK/two.yaml"
+	lb config show | diff "$WORK/one.yaml" -
+}
+
+reweighted() {
+	awk '/weight: 2/ && !done { sub(/weight: 2/, "weight: 6"); done = 1 } { print }' "$WORK/one.yaml"
+}
+
+dry_run() {
+	reweighted >"$WORK/new.yaml"
+	! diff -q "$WORK/one.yaml" "$WORK/new.yaml" || {
+		echo "the document has no 'weight: 2' to change"
+		return 1
+	}
+	lb config apply "$WORK/new.yaml" dry-run >"$WORK/plan"
+	grep -E "web.*[0-9.]+ ?%" "$WORK/plan" || {
+		echo "no share of slots: $(<"$WORK/plan")"
+		return 1
+	}
+	lb config show | diff "$WORK/one.yaml" -
+}
+
+shows_difference() {
+	lb config diff "$WORK/new.yaml" >"$WORK/diff" || true
+	grep -q web "$WORK/diff"
+	lb config show | diff "$WORK/one.yaml" -
+}
+
+apply_changes() {
+	lb config apply "$WORK/new.yaml"
+	connect_many 4 80 3000
+	is_spread "$WORK/conns" 6 1 1
+}
+
+outlives_detach() {
+	lb config show >"$WORK/before.yaml"
+	lb -q detach all
+	lb config show | diff "$WORK/before.yaml" -
+	in_ns lb ip -d link show | grep "prog/xdp" && return 1
+	attach_all native
+	lb config show | diff "$WORK/before.yaml" -
+	connect_many 4 80 400
+	is_spread "$WORK/conns" 6 1 1 || true
+	[ "$(grep -c ^reply "$WORK/conns")" = 3 ]
+}
+
+# A service made while nothing is attached works from the attach on.
+configured_first() {
+	lb -q detach all
+	lb service add early tcp "$VIP4:88"
+	lb backend add early "$(backend_of 4 s1 5000)"
+	attach_all native
+	connect_many 4 88 50
+	lb service del early
+}
+
+json_is_valid() {
+	local words
+
+	for words in "status" "service list" "backend list" "stats" "stats services" \
+		"stats backends" "stats drops" "stats maps" "flow list" "flow count" "config show"; do
+		# shellcheck disable=SC2086  # words of the command
+		lb -j $words | "$PYTHON" -c 'import json, sys; json.load(sys.stdin)' || {
+			echo "not JSON: lbctl -j $words"
+			return 1
+		}
+	done
+}
+
+empty_document() {
+	echo "services: []" >"$WORK/empty.yaml"
+	lb config apply "$WORK/empty.yaml"
+	[ "$(lb -j service list | tr -d ' \n')" = "[]" ]
+	lb config apply "$WORK/one.yaml"
+	connect_many 4 80 60
+}
+
+second_instance() {
+	local first=$PREFIX count
+
+	PREFIX=${first%-}x-
+	"$ROOT/scripts/lab" up "$PREFIX"
+	attach_all native
+	[ "$(lb -j service list | tr -d ' \n')" = "[]" ] || return 1
+	lb service add web tcp "$VIP4:80"
+	PREFIX=$first
+	connect_many 4 80 60
+	count=$(lb -j backend list | "$PYTHON" -c 'import json, sys; print(len(json.load(sys.stdin)))')
+	"$ROOT/scripts/lab" down "${first%-}x-"
+	next_ports 60
+	connect_many 4 80 60
+	[ "$count" = 3 ]
+}
+
+main() {
+	start_scenario
+	start_all_nginx
+	attach_all native
+	add_web web 4 fullnat 80 2 1 1
+	warm_up
+	check "apply twice" apply_twice
+	lb config show >"$WORK/one.yaml"
+	check "dry run" dry_run
+	check "diff" shows_difference
+	check "applied document is in force" apply_changes
+	next_ports 3000
+	check "intent outlives detaching" outlives_detach
+	next_ports 400
+	check "configured before attaching" configured_first
+	check "JSON everywhere" json_is_valid
+	check "empty document and back" empty_document
+	next_ports 60
+	check "two balancers on one host" second_instance
+}
+
+main

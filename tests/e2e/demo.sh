@@ -1,0 +1,23 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0-only
+# The demo from start to end, and that it leaves nothing behind.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+
+PREFIX=lbd$$-
+export PREFIX
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+
+if CONNECTIONS=1600 timeout 120 scripts/demo >"$log" 2>&1; then
+	echo "ok demo"
+else
+	status=$?
+	cat "$log" >&2
+	echo "not ok demo # exit $status: $(tail -n 1 "$log")"
+fi
+if ip netns list | grep -q "^$PREFIX" || [ -e "/run/lbctl-lab/${PREFIX%-}" ]; then
+	echo "not ok demo leaves nothing behind # $(ip netns list | grep "^$PREFIX" | tr '\n' ' ')"
+else
+	echo "ok demo leaves nothing behind"
+fi

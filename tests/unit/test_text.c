@@ -1,0 +1,183 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Words for addresses, modes, protocols and reasons: both ways, and what is refused with which words. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <string.h>
+
+#include "liblb.h"
+
+static void addresses_round_trip(void **state)
+{
+	static const char *const texts[] = { "192.0.2.1", "0.0.0.0", "255.255.255.255", "2001:db8::1",
+					     "::",	  "::1",     "ff02::1" };
+	char buf[LB_ADDR_TEXT_SIZE];
+	union lb_addr addr;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+		assert_int_equal(lb_addr_parse(texts[i], &addr), 0);
+		assert_string_equal(lb_addr_format(&addr, buf), texts[i]);
+		assert_ptr_equal(lb_addr_format(&addr, buf), buf);
+	}
+	assert_int_equal(lb_addr_parse("[2001:DB8:0::1]", &addr), 0);
+	assert_string_equal(lb_addr_format(&addr, buf), "2001:db8::1");
+	assert_int_equal(lb_addr_parse("192.0.2.1", &addr), 0);
+	assert_true(lb_addr_is_v4(&addr));
+}
+
+static void addresses_refused(void **state)
+{
+	static const char *const texts[] = {
+		"",	     "192.0.2",	     "192.0.2.256", "192.0.2.01",  "192.0.2.1 ", "[192.0.2.1]",
+		"[2001:db8::1", "2001:db8::1]", "[]",	    "fe80::1%eth0", "example.org",
+		"::ffff:192.0.2.1", "2001:db8:::1",
+	};
+	union lb_addr addr, before;
+
+	(void)state;
+	memset(&before, 0x5a, sizeof(before));
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+		addr = before;
+		if (!lb_addr_parse(texts[i], &addr))
+			fail_msg("'%s' was taken", texts[i]);
+		assert_memory_equal(&addr, &before, sizeof(addr));
+	}
+}
+
+static void endpoints_round_trip(void **state)
+{
+	static const char *const texts[] = { "192.0.2.1:1", "192.0.2.1:65535", "[2001:db8::1]:80" };
+	char buf[LB_ADDR_TEXT_SIZE];
+	union lb_addr addr;
+	bool has_port;
+	__u16 port;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+		has_port = false;
+		assert_int_equal(lb_endpoint_parse(texts[i], &addr, &port, NULL, NULL), 0);
+		assert_int_equal(lb_endpoint_parse(texts[i], &addr, &port, &has_port, NULL), 0);
+		assert_true(has_port);
+		assert_string_equal(lb_endpoint_format(&addr, port, buf), texts[i]);
+	}
+}
+
+static void endpoint_without_port(void **state)
+{
+	static const char *const texts[] = { "192.0.2.1", "2001:db8::1", "[2001:db8::1]" };
+	union lb_addr addr;
+	bool has_port;
+	__u16 port;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+		has_port = true;
+		port = 7;
+		assert_int_equal(lb_endpoint_parse(texts[i], &addr, &port, &has_port, NULL), 0);
+		assert_false(has_port);
+		assert_int_equal(port, 0);
+		assert_int_equal(lb_endpoint_parse(texts[i], &addr, &port, NULL, NULL), -EINVAL);
+	}
+}
+
+static void endpoints_refused(void **state)
+{
+	static const struct {
+		const char *text, *words;
+	} cases[] = {
+		{ "", "is no address" },
+		{ ":80", "is no address" },
+		{ "203.0.113.256:80", "'203.0.113.256' is no address" },
+		{ "192.0.2.1", "has no port, expected as 192.0.2.1:80" },
+		{ "[2001:db8::1]", "has no port, expected as [2001:db8::1]:80" },
+		{ "192.0.2.1:", "port '' is not a number from 1 to 65535" },
+		{ "192.0.2.1:eighty", "port 'eighty'" },
+		{ "192.0.2.1:0", "port '0'" },
+		{ "192.0.2.1:65536", "port '65536'" },
+		{ "192.0.2.1:-1", "port '-1'" },
+		{ "192.0.2.1:+80", "port '+80'" },
+		{ "192.0.2.1:99999999999999999999", "port '999" },
+		{ "192.0.2.1:80 ", "port '80 '" },
+		{ "[2001:db8::10:80", "closing bracket" },
+		{ "[2001:db8::10]80", "is no address" },
+		{ "[::ffff:192.0.2.1]:80", "IPv4-mapped" },
+		{ "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx:1",
+		  "is no address" },
+	};
+	struct lb_error err;
+	union lb_addr addr;
+	__u16 port;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		memset(&err, 0, sizeof(err));
+		port = 4711;
+		assert_int_equal(lb_endpoint_parse(cases[i].text, &addr, &port, NULL, &err),
+				 -EINVAL);
+		assert_int_equal(port, 4711);
+		if (!strstr(err.text, cases[i].words))
+			fail_msg("'%s' says: %s", cases[i].text, err.text);
+	}
+}
+
+static void names_both_ways(void **state)
+{
+	enum lb_mode mode;
+	__u8 proto;
+
+	(void)state;
+	assert_int_equal(lb_mode_parse("nat", &mode), 0);
+	assert_int_equal(mode, LB_MODE_NAT);
+	assert_string_equal(lb_mode_name(LB_MODE_FULLNAT), "fullnat");
+	assert_string_equal(lb_mode_name(LB_MODE_INHERIT), "inherit");
+	assert_int_equal(lb_mode_parse("inherit", &mode), -EINVAL);
+	assert_int_equal(lb_mode_parse("", &mode), -EINVAL);
+	assert_int_equal(lb_proto_parse("udp", &proto), 0);
+	assert_int_equal(proto, IPPROTO_UDP);
+	assert_string_equal(lb_proto_name(IPPROTO_TCP), "tcp");
+	assert_int_equal(lb_proto_parse("TCP", &proto), -EINVAL);
+}
+
+static void reasons_are_told(void **state)
+{
+	(void)state;
+	assert_string_equal(lb_reason_name(LB_R_NO_BACKEND), "no_backend");
+	assert_int_equal(lb_reason_verdict(LB_R_NO_BACKEND), LB_DROPPED);
+	assert_int_equal(lb_reason_verdict(LB_R_FORWARDED), LB_SENT);
+	assert_int_equal(lb_reason_verdict(LB_R_NOT_OURS), LB_PASSED);
+	for (enum lb_reason reason = LB_R_NONE; reason < LB_R_COUNT; reason++) {
+		assert_true(lb_reason_name(reason)[0]);
+		assert_true(lb_reason_text(reason)[0]);
+	}
+	assert_string_equal(lb_reason_name(LB_R_COUNT), "unknown");
+}
+
+static void failures_are_one_line(void **state)
+{
+	struct lb_error err;
+
+	(void)state;
+	assert_int_equal(lb_fail(&err, -EBUSY, "%s %d", "a\nb\t", 5), -EBUSY);
+	assert_string_equal(err.text, "a b  5");
+	assert_int_equal(lb_fail(NULL, -EBUSY, "nobody listens"), -EBUSY);
+	assert_int_equal(lb_fail(&err, -EINVAL, "%0600d", 1), -EINVAL);
+	assert_int_equal(strlen(err.text), LB_TEXT_SIZE - 1);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(addresses_round_trip), cmocka_unit_test(addresses_refused),
+		cmocka_unit_test(endpoints_round_trip), cmocka_unit_test(endpoint_without_port),
+		cmocka_unit_test(endpoints_refused),	cmocka_unit_test(names_both_ways),
+		cmocka_unit_test(reasons_are_told),	cmocka_unit_test(failures_are_one_line),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* lbctl attach: puts the program on an interface, and says aloud what it had to do without. */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "lbctl.h"
+
+static int take_mode(void *into, const char *value)
+{
+	struct lb_attach_options *options = into;
+
+	if (!strcmp(value, "auto"))
+		options->mode = LB_ATTACH_AUTO;
+	else if (!strcmp(value, "native"))
+		options->mode = LB_ATTACH_NATIVE;
+	else if (!strcmp(value, "generic"))
+		options->mode = LB_ATTACH_GENERIC;
+	else
+		return -EINVAL;
+	return 0;
+}
+
+static int take_priority(void *into, const char *value)
+{
+	return word_number(value, 1, 65535, &((struct lb_attach_options *)into)->priority);
+}
+
+static int take_arp(void *into, const char *value)
+{
+	struct lb_attach_options *options = into;
+
+	options->is_arp_given = true;
+	return word_switch(value, &options->arp);
+}
+
+static const struct setting settings[] = {
+	{ "mode", "auto, native or generic", take_mode },
+	{ "priority", "a number from 1 to 65535", take_priority },
+	{ "arp", "on or off", take_arp },
+	{ 0 },
+};
+
+/* No quiet fallback: a slower mode or a program alone is said with the kernel's reason. */
+static void note_fallbacks(const struct lbctl *ctl, const struct lb_attached *attached)
+{
+	const char *reason = attached->kernel_message[0] ? attached->kernel_message :
+							   "no reason given";
+
+	if (attached->is_fallback)
+		note(ctl, "%s: native XDP was refused (%s); generic XDP works, but is slower",
+		     attached->ifname, reason);
+	if (attached->is_alone)
+		note(ctl,
+		     "%s: attached alone, without libxdp's dispatcher (%s); no second XDP program "
+		     "can join",
+		     attached->ifname, reason);
+}
+
+static int print_attached(const struct lbctl *ctl, const struct lb_attached *attached)
+{
+	if (ctl->is_json)
+		return print_json(json_pack("[o]", attached_json(attached)));
+	if (ctl->is_quiet)
+		return EXIT_OK;
+	(void)printf("%s: attached%s, %s XDP (%s), program %u, ", attached->ifname,
+		     attached->was_attached ? " already" : "",
+		     attached->is_native ? "native" : "generic", attached->driver,
+		     attached->program_id);
+	if (attached->is_alone)
+		(void)printf("alone");
+	else
+		(void)printf("dispatcher priority %u", attached->priority);
+	(void)printf(", MTU %u%s\n", attached->mtu,
+		     attached->arp ? ", answers ARP for services" : "");
+	return EXIT_OK;
+}
+
+static int attach(const struct lbctl *ctl, struct words *words)
+{
+	struct lb_attach_options options = { .priority = LB_PRIORITY_DEFAULT };
+	CLEANUP(session_end) struct session session = { 0 };
+	const char *ifname = word_need(words, "the interface");
+	struct lb_attached attached;
+	int code;
+
+	if (!ifname)
+		return EXIT_USAGE;
+	code = words_settings(words, settings, &options);
+	if (!code)
+		code = session_begin(&session, ctl, true);
+	if (code)
+		return code;
+	if (lb_attach(session.lb, ifname, &options, &attached, &session.err))
+		return refuse_error(&session.err);
+	note_fallbacks(ctl, &attached);
+	return print_attached(ctl, &attached);
+}
+
+const struct command cmd_attach = {
+	.name = "attach",
+	.summary = "Attach the balancer to an interface",
+	.details = "mode      auto (native, else generic), native or generic\n"
+		   "priority  run order among the XDP programs of the interface, 50 if not given\n"
+		   "arp       answer ARP and neighbour solicitation for the services' addresses:\n"
+		   "          on for one-armed set-ups, off (the default) where they are routed here\n",
+	.verbs = (const struct verb[]){ { "", NULL,
+					  "IF [mode auto|native|generic] [priority N] [arp on|off]",
+					  attach },
+					{ 0 } },
+};

@@ -1,0 +1,245 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* lbctl service: the virtual addresses, edited in the document and put into force by the commit. */
+#include <errno.h>
+#include <string.h>
+
+#include "lbctl.h"
+
+#define OPTIONS                                                                                    \
+	"[mode fullnat|nat] [source ADDR[,ADDR...]|none] [stateless on|off] "                      \
+	"[timeout-syn S] [timeout-established S] [timeout-fin S] [timeout-udp S]"
+
+static struct lb_service_config *as_service(void *into)
+{
+	return into;
+}
+
+static int take_mode(void *into, const char *value)
+{
+	return lb_mode_parse(value, &as_service(into)->mode);
+}
+
+static int take_slots(void *into, const char *value)
+{
+	return word_number(value, 0, 0xffffffffu, &as_service(into)->slots);
+}
+
+static int take_stateless(void *into, const char *value)
+{
+	return word_switch(value, &as_service(into)->is_stateless);
+}
+
+static int take_source(void *into, const char *value)
+{
+	struct lb_service_config *service = into;
+	char text[LB_ADDR_TEXT_SIZE];
+
+	service->source_count = 0;
+	if (!strcmp(value, "none"))
+		return 0;
+	for (;;) {
+		size_t len = strcspn(value, ",");
+
+		if (len >= sizeof(text) || service->source_count == LB_SOURCES_MAX)
+			return -EINVAL;
+		memcpy(text, value, len);
+		text[len] = '\0';
+		if (lb_addr_parse(text, &service->sources[service->source_count++]))
+			return -EINVAL;
+		if (!value[len])
+			return 0;
+		value += len + 1;
+	}
+}
+
+static int take_syn(void *into, const char *value)
+{
+	return word_number(value, 0, 0xffffffffu, &as_service(into)->timeouts.syn);
+}
+
+static int take_established(void *into, const char *value)
+{
+	return word_number(value, 0, 0xffffffffu, &as_service(into)->timeouts.established);
+}
+
+static int take_fin(void *into, const char *value)
+{
+	return word_number(value, 0, 0xffffffffu, &as_service(into)->timeouts.fin);
+}
+
+static int take_udp(void *into, const char *value)
+{
+	return word_number(value, 0, 0xffffffffu, &as_service(into)->timeouts.udp);
+}
+
+static const struct setting settings[] = {
+	{ "mode", "fullnat or nat", take_mode },
+	{ "slots", "a prime number from 251 to 655373", take_slots },
+	{ "source", "up to 16 addresses with commas between, or 'none'", take_source },
+	{ "stateless", "on or off", take_stateless },
+	{ "timeout-syn", "seconds", take_syn },
+	{ "timeout-established", "seconds", take_established },
+	{ "timeout-fin", "seconds", take_fin },
+	{ "timeout-udp", "seconds", take_udp },
+	{ 0 },
+};
+
+/* NAME PROTO VIP:PORT */
+static int read_head(struct words *words, struct lb_service_config *service)
+{
+	const char *name = word_need(words, "the service's name");
+	const char *proto = name ? word_need(words, "the protocol, tcp or udp") : NULL;
+	const char *address = proto ? word_need(words, "the address and port") : NULL;
+	struct lb_error err;
+
+	if (!address)
+		return EXIT_USAGE;
+	if (strlen(name) >= LB_NAME_SIZE)
+		return refuse_usage("service add: name '%s' is too long, at most %d characters",
+				    name, LB_NAME_SIZE - 1);
+	memcpy(service->name, name, strlen(name) + 1);
+	if (lb_proto_parse(proto, &service->proto))
+		return refuse_usage("service add: protocol '%s' is unknown, expected tcp or udp",
+				    proto);
+	if (lb_endpoint_parse(address, &service->vip, &service->port, NULL, &err))
+		return refuse_usage("service add: %s", err.text);
+	return EXIT_OK;
+}
+
+static int add(const struct lbctl *ctl, struct words *words)
+{
+	CLEANUP(session_end) struct session session = { 0 };
+	struct lb_service_config service;
+	int code;
+
+	lb_service_config_init(&service);
+	code = read_head(words, &service);
+	if (!code)
+		code = words_settings(words, settings, &service);
+	if (!code)
+		code = session_begin(&session, ctl, true);
+	if (code)
+		return code;
+	if (lb_config_add_service(session.config, &service, &session.err))
+		return refuse_error(&session.err);
+	return session_commit(&session);
+}
+
+static int set(const struct lbctl *ctl, struct words *words)
+{
+	const char *name = word_need(words, "the service's name");
+	CLEANUP(session_end) struct session session = { 0 };
+	struct lb_service_config scratch, *service;
+	char **rest;
+	__u32 slots;
+	int code;
+
+	if (!name)
+		return EXIT_USAGE;
+	if (!*words->next)
+		return refuse_usage("service set: nothing to change is named; see 'lbctl service "
+				    "help'");
+	/* Once for the words alone, so that a usage error does not wait for the lock. */
+	rest = words->next;
+	code = words_settings(words, settings, &scratch);
+	if (!code)
+		code = session_begin(&session, ctl, true);
+	if (!code)
+		code = session_find_service(&session, name, &service);
+	if (code)
+		return code;
+	slots = service->slots;
+	words->next = rest;
+	(void)words_settings(words, settings, service);
+	if (service->slots != slots)
+		return refuse("service %s: slots are fixed at %u when it is made; delete the "
+			      "service and add it anew",
+			      name, slots);
+	return session_commit(&session);
+}
+
+static int del(const struct lbctl *ctl, struct words *words)
+{
+	const char *name = word_need(words, "the service's name");
+	CLEANUP(session_end) struct session session = { 0 };
+	struct lb_service_config *service;
+	int code;
+
+	if (!name)
+		return EXIT_USAGE;
+	code = words_end(words);
+	if (!code)
+		code = session_begin(&session, ctl, true);
+	if (!code)
+		code = session_find_service(&session, name, &service);
+	if (code)
+		return code;
+	lb_config_del_service(session.config, service);
+	return session_commit(&session);
+}
+
+static const struct lb_service_state *find_state(const struct lb_stats *stats, const char *name)
+{
+	for (unsigned int i = 0; stats && i < stats->service_count; i++) {
+		if (!strcmp(stats->services[i].config.name, name))
+			return &stats->services[i];
+	}
+	return NULL;
+}
+
+static int list(const struct lbctl *ctl, struct words *words)
+{
+	CLEANUP(lb_stats_free_p) struct lb_stats *stats = NULL;
+	CLEANUP(session_end) struct session session = { 0 };
+	const char *name = word_take(words);
+	struct lb_service_config *only = NULL;
+	struct table *table = NULL;
+	json_t *array = NULL;
+	int code = words_end(words);
+
+	if (!code)
+		code = session_begin(&session, ctl, false);
+	if (!code && name)
+		code = session_find_service(&session, name, &only);
+	if (!code)
+		code = session_stats(&session, &stats);
+	if (code)
+		return code;
+	if (ctl->is_json)
+		array = json_array();
+	else
+		table = service_table(ctl);
+	for (unsigned int i = 0; i < session.config->service_count; i++) {
+		const struct lb_service_config *service = &session.config->services[i];
+		const struct lb_service_state *state = find_state(stats, service->name);
+
+		if (only && only != service)
+			continue;
+		if (array)
+			(void)json_array_append_new(
+				array, service_json(service, service->backend_count, state));
+		else
+			service_row(ctl, table, service, service->backend_count, state);
+	}
+	return ctl->is_json ? print_json(array) : print_table(table);
+}
+
+const struct command cmd_service = {
+	.name = "service",
+	.alias = "svc",
+	.summary = "Services: the addresses and ports that clients connect to",
+	.details = "mode         fullnat (the default: nothing to set up on backends) or nat (keeps\n"
+		   "             the client's address; replies must route through the balancer)\n"
+		   "slots        size of the table, a prime from 251 to 655373 (16381); about a\n"
+		   "             hundred for each backend spread within 1 %\n"
+		   "source       full NAT's source addresses; without, the route's\n"
+		   "stateless    udp only: each packet by its hash alone\n"
+		   "timeout-*    seconds (10, 900, 30, 120)\n",
+	.verbs = (const struct verb[]){
+		{ "list", "show", "[NAME]", list },
+		{ "add", NULL, "NAME tcp|udp VIP:PORT [slots N] " OPTIONS, add },
+		{ "set", NULL, "NAME " OPTIONS, set },
+		{ "del", NULL, "NAME", del },
+		{ 0 },
+	},
+};

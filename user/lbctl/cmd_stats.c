@@ -1,0 +1,213 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* lbctl stats: what became of the packets, by service, backend and reason. Live figures only. */
+#include <errno.h>
+#include <stdio.h>
+
+#include "lbctl.h"
+
+static const char *verdict_name(enum lb_verdict verdict)
+{
+	return verdict == LB_SENT ? "sent" : verdict == LB_PASSED ? "passed" : "dropped";
+}
+
+static json_t *services_json(const struct lb_stats *stats)
+{
+	json_t *array = json_array();
+
+	for (unsigned int i = 0; i < stats->service_count; i++) {
+		const struct lb_service_state *state = &stats->services[i];
+
+		(void)json_array_append_new(
+			array, service_json(&state->config, state->backend_count, state));
+	}
+	return array;
+}
+
+static json_t *backends_json(const struct lb_stats *stats)
+{
+	json_t *array = json_array();
+
+	for (unsigned int i = 0; i < stats->service_count; i++) {
+		const struct lb_service_state *state = &stats->services[i];
+
+		for (unsigned int j = 0; j < state->backend_count; j++)
+			(void)json_array_append_new(array,
+						    backend_json(&state->config,
+								 &state->backends[j].config,
+								 &state->backends[j]));
+	}
+	return array;
+}
+
+static json_t *reasons_json(const struct lb_stats *stats)
+{
+	json_t *array = json_array();
+
+	for (enum lb_reason reason = LB_R_NONE + 1; reason < LB_R_COUNT; reason++)
+		(void)json_array_append_new(
+			array, json_pack("{s:s, s:o, s:s, s:s}", "reason", lb_reason_name(reason),
+					 "packets", json_count(stats->reasons[reason]), "verdict",
+					 verdict_name(lb_reason_verdict(reason)), "hint",
+					 lb_reason_text(reason)));
+	return array;
+}
+
+static int print_services(const struct lbctl *ctl, const struct lb_stats *stats)
+{
+	struct table *table = service_table(ctl);
+
+	for (unsigned int i = 0; i < stats->service_count; i++) {
+		const struct lb_service_state *state = &stats->services[i];
+
+		service_row(ctl, table, &state->config, state->backend_count, state);
+	}
+	return print_table(table);
+}
+
+static int print_backends(const struct lbctl *ctl, const struct lb_stats *stats)
+{
+	struct table *table = backend_table(ctl);
+
+	for (unsigned int i = 0; i < stats->service_count; i++) {
+		const struct lb_service_state *state = &stats->services[i];
+
+		for (unsigned int j = 0; j < state->backend_count; j++)
+			backend_row(ctl, table, &state->config, &state->backends[j].config,
+				    &state->backends[j]);
+	}
+	return print_table(table);
+}
+
+static void print_accounted(const struct lb_stats *stats)
+{
+	char a[NUMBER_TEXT_SIZE], b[NUMBER_TEXT_SIZE], c[NUMBER_TEXT_SIZE], d[NUMBER_TEXT_SIZE];
+
+	(void)printf("accounted: received %s = sent %s + passed %s + dropped %s   %s\n",
+		     number_group(stats->received, a), number_group(stats->sent, b),
+		     number_group(stats->passed, c), number_group(stats->dropped, d),
+		     stats->is_accounted ? "ok" : "NOT EQUAL");
+}
+
+/* The common part: no more words, something attached. */
+static int begin(const struct lbctl *ctl, struct words *words, struct session *session,
+		 struct lb_stats **stats)
+{
+	int code = words_end(words);
+
+	if (!code)
+		code = session_begin(session, ctl, false);
+	return code ? code : session_need_stats(session, stats);
+}
+
+static int all(const struct lbctl *ctl, struct words *words)
+{
+	CLEANUP(lb_stats_free_p) struct lb_stats *stats = NULL;
+	CLEANUP(session_end) struct session session = { 0 };
+	char used[NUMBER_TEXT_SIZE], limit[NUMBER_TEXT_SIZE];
+	int code = begin(ctl, words, &session, &stats);
+
+	if (code)
+		return code;
+	if (ctl->is_json)
+		return print_json(json_pack(
+			"{s:o, s:o, s:o, s:o, s:b, s:o, s:o, s:o, s:o, s:o}", "received",
+			json_count(stats->received), "sent", json_count(stats->sent), "passed",
+			json_count(stats->passed), "dropped", json_count(stats->dropped),
+			"accounted", stats->is_accounted, "flows", json_count(stats->flows),
+			"flows_limit", json_count(stats->flows_limit), "services",
+			services_json(stats), "backends", backends_json(stats), "reasons",
+			reasons_json(stats)));
+	code = print_services(ctl, stats);
+	(void)putchar('\n');
+	if (!code)
+		code = print_backends(ctl, stats);
+	(void)printf("\nflows: %s of %s entries in use\n", number_group(stats->flows, used),
+		     number_group(stats->flows_limit, limit));
+	print_accounted(stats);
+	return code;
+}
+
+static int services(const struct lbctl *ctl, struct words *words)
+{
+	CLEANUP(lb_stats_free_p) struct lb_stats *stats = NULL;
+	CLEANUP(session_end) struct session session = { 0 };
+	int code = begin(ctl, words, &session, &stats);
+
+	if (code)
+		return code;
+	return ctl->is_json ? print_json(services_json(stats)) : print_services(ctl, stats);
+}
+
+static int backends(const struct lbctl *ctl, struct words *words)
+{
+	CLEANUP(lb_stats_free_p) struct lb_stats *stats = NULL;
+	CLEANUP(session_end) struct session session = { 0 };
+	int code = begin(ctl, words, &session, &stats);
+
+	if (code)
+		return code;
+	return ctl->is_json ? print_json(backends_json(stats)) : print_backends(ctl, stats);
+}
+
+/* What was not sent and did occur; with -s every reason. */
+static int print_reasons(const struct lbctl *ctl, const struct lb_stats *stats)
+{
+	struct table *table = table_new("REASON >PACKETS VERDICT HINT");
+	char text[NUMBER_TEXT_SIZE];
+
+	for (enum lb_reason reason = LB_R_NONE + 1; reason < LB_R_COUNT; reason++) {
+		enum lb_verdict verdict = lb_reason_verdict(reason);
+
+		if (!ctl->is_verbose && (verdict == LB_SENT || !stats->reasons[reason]))
+			continue;
+		table_cell(table, "%s", lb_reason_name(reason));
+		table_cell(table, "%s", number_group(stats->reasons[reason], text));
+		table_cell(table, "%s", verdict_name(verdict));
+		table_cell(table, "%s", lb_reason_text(reason));
+	}
+	return print_table(table);
+}
+
+static int drops(const struct lbctl *ctl, struct words *words)
+{
+	CLEANUP(lb_stats_free_p) struct lb_stats *stats = NULL;
+	CLEANUP(session_end) struct session session = { 0 };
+	int code = begin(ctl, words, &session, &stats);
+
+	if (code)
+		return code;
+	if (ctl->is_json)
+		return print_json(reasons_json(stats));
+	code = print_reasons(ctl, stats);
+	print_accounted(stats);
+	return code;
+}
+
+static int maps(const struct lbctl *ctl, struct words *words)
+{
+	CLEANUP(lb_status_free_p) struct lb_status *status = NULL;
+	CLEANUP(lb_stats_free_p) struct lb_stats *stats = NULL;
+	CLEANUP(session_end) struct session session = { 0 };
+	int code = begin(ctl, words, &session, &stats);
+
+	if (code)
+		return code;
+	if (lb_get_status(session.lb, &status, &session.err))
+		return refuse_error(&session.err);
+	return print_maps(ctl, status);
+}
+
+const struct command cmd_stats = {
+	.name = "stats",
+	.summary = "Live figures: what became of the packets",
+	.details = "'drops' lists by reason what was not sent, with a hint for each; with -s all\n"
+		   "reasons. Every packet is in one of them: received = sent + passed + dropped.\n",
+	.verbs = (const struct verb[]){
+		{ "all", "show", "", all },
+		{ "services", NULL, "", services },
+		{ "backends", NULL, "", backends },
+		{ "drops", NULL, "", drops },
+		{ "maps", NULL, "", maps },
+		{ 0 },
+	},
+};

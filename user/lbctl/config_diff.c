@@ -1,0 +1,225 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Two documents compared by their JSON: what is not in both is added or removed, and a changed key is
+ * named with both values. So a new key of the document needs no line here.
+ */
+#include "config_diff.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "lbctl.h"
+
+static json_t *backend_config_json(const struct lb_service_config *service,
+				   const struct lb_backend_config *backend)
+{
+	char text[LB_ADDR_TEXT_SIZE];
+
+	return json_pack(
+		"{s:s, s:i, s:b, s:s}", "address",
+		lb_endpoint_format(&backend->addr, lb_backend_port(service, backend), text),
+		"weight", backend->weight, "drain", backend->is_drained, "mode",
+		lb_mode_name(lb_backend_mode(service, backend)));
+}
+
+static json_t *service_config_json(const struct lb_service_config *service)
+{
+	const struct lb_timeouts *timeouts = &service->timeouts;
+	json_t *sources = json_array(), *backends = json_array();
+	char text[LB_ADDR_TEXT_SIZE];
+
+	for (unsigned int i = 0; i < service->source_count; i++)
+		(void)json_array_append_new(
+			sources, json_string(lb_addr_format(&service->sources[i], text)));
+	for (unsigned int i = 0; i < service->backend_count; i++)
+		(void)json_array_append_new(backends,
+					    backend_config_json(service, &service->backends[i]));
+	return json_pack("{s:s, s:s, s:s, s:s, s:i, s:b, s:o, s:{s:i, s:i, s:i, s:i}, s:o}", "name",
+			 service->name, "protocol", lb_proto_name(service->proto), "address",
+			 lb_endpoint_format(&service->vip, service->port, text), "mode",
+			 lb_mode_name(service->mode == LB_MODE_NAT ? LB_MODE_NAT : LB_MODE_FULLNAT),
+			 "slots", (int)service->slots, "stateless", service->is_stateless,
+			 "sources", sources, "timeouts", "syn", (int)timeouts->syn, "established",
+			 (int)timeouts->established, "fin", (int)timeouts->fin, "udp",
+			 (int)timeouts->udp, "backends", backends);
+}
+
+json_t *config_json(const struct lb_config *config)
+{
+	const struct lb_limits *limits = &config->limits;
+	json_t *services = json_array();
+
+	for (unsigned int i = 0; i < config->service_count; i++)
+		(void)json_array_append_new(services, service_config_json(&config->services[i]));
+	return json_pack("{s:i, s:{s:I, s:I, s:I, s:I}, s:o}", "version", 1, "limits", "services",
+			 (json_int_t)limits->services, "backends", (json_int_t)limits->backends,
+			 "slots", (json_int_t)limits->slots, "flows", (json_int_t)limits->flows,
+			 "services", services);
+}
+
+struct diff {
+	json_t *changes;
+	const char *service, *backend; /* at hand; NULL outside */
+};
+
+static void add_change(struct diff *diff, const char *action, const char *what)
+{
+	(void)json_array_append_new(diff->changes,
+				    json_pack("{s:s, s:s?, s:s?, s:s}", "action", action, "service",
+					      diff->service, "backend", diff->backend, "what",
+					      what));
+}
+
+/* Objects of an array by the text of one key. */
+static json_t *index_by(const json_t *array, const char *key)
+{
+	json_t *index = json_object(), *item;
+	size_t i;
+
+	json_array_foreach(array, i, item)
+		(void)json_object_set(index, json_string_value(json_object_get(item, key)), item);
+	return index;
+}
+
+/* One value as a short text: 80, fullnat, false, 192.0.2.1,192.0.2.2 */
+static void value_text(const json_t *value, char *buf, size_t size)
+{
+	char *text = json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT);
+	size_t len = 0;
+
+	for (const char *c = text ? text : ""; *c && len + 1 < size; c++) {
+		if (!strchr("[]{}\"", *c) || json_is_string(value))
+			buf[len++] = *c;
+	}
+	buf[len] = '\0';
+	if (json_is_string(value))
+		(void)snprintf(buf, size, "%s", json_string_value(value));
+	if (!buf[0])
+		(void)snprintf(buf, size, "none");
+	free(text);
+}
+
+/* The keys that are plain values; lists of objects are compared by their own function. */
+static void compare_values(struct diff *diff, json_t *now, json_t *then)
+{
+	char before[256], after[256], what[600];
+	const char *key;
+	json_t *value;
+
+	json_object_foreach(then, key, value) {
+		json_t *old = json_object_get(now, key);
+
+		if (json_equal(old, value) || !strcmp(key, "backends"))
+			continue;
+		if (json_is_object(value)) {
+			compare_values(diff, old, value);
+			continue;
+		}
+		value_text(old, before, sizeof(before));
+		value_text(value, after, sizeof(after));
+		(void)snprintf(what, sizeof(what), "%s %s -> %s", key, before, after);
+		add_change(diff, "change", what);
+	}
+}
+
+static void compare_backends(struct diff *diff, const json_t *now, const json_t *then)
+{
+	json_t *before = index_by(now, "address"), *after = index_by(then, "address"), *backend;
+	const char *address;
+	char what[64];
+
+	json_object_foreach(before, address, backend) {
+		diff->backend = address;
+		if (!json_object_get(after, address))
+			add_change(diff, "remove", "");
+	}
+	json_object_foreach(after, address, backend) {
+		json_t *old = json_object_get(before, address);
+
+		diff->backend = address;
+		(void)snprintf(what, sizeof(what), "weight %" JSON_INTEGER_FORMAT,
+			       json_integer_value(json_object_get(backend, "weight")));
+		if (old)
+			compare_values(diff, old, backend);
+		else
+			add_change(diff, "add", what);
+	}
+	diff->backend = NULL;
+	json_decref(before);
+	json_decref(after);
+}
+
+static void add_service(struct diff *diff, const char *action, const json_t *service)
+{
+	char what[128];
+
+	(void)snprintf(what, sizeof(what), "%s %s",
+		       json_string_value(json_object_get(service, "protocol")),
+		       json_string_value(json_object_get(service, "address")));
+	add_change(diff, action, what);
+}
+
+static void compare_services(struct diff *diff, const json_t *now, const json_t *then)
+{
+	json_t *before = index_by(now, "name"), *after = index_by(then, "name"), *service;
+	json_t *none = json_array();
+	const char *name;
+
+	json_object_foreach(before, name, service) {
+		diff->service = name;
+		if (!json_object_get(after, name))
+			add_service(diff, "remove", service);
+	}
+	json_object_foreach(after, name, service) {
+		json_t *old = json_object_get(before, name);
+
+		diff->service = name;
+		if (old)
+			compare_values(diff, old, service);
+		else
+			add_service(diff, "add", service);
+		compare_backends(diff, old ? json_object_get(old, "backends") : none,
+				 json_object_get(service, "backends"));
+	}
+	diff->service = NULL;
+	json_decref(none);
+	json_decref(before);
+	json_decref(after);
+}
+
+json_t *config_diff(const struct lb_config *now, const struct lb_config *then)
+{
+	json_t *before = config_json(now), *after = config_json(then);
+	struct diff diff = { .changes = json_array() };
+
+	compare_values(&diff, json_object_get(before, "limits"), json_object_get(after, "limits"));
+	compare_services(&diff, json_object_get(before, "services"),
+			 json_object_get(after, "services"));
+	json_decref(before);
+	json_decref(after);
+	return diff.changes;
+}
+
+int config_diff_print(const json_t *changes)
+{
+	json_t *change;
+	size_t i;
+
+	if (!changes)
+		return refuse("out of memory");
+	json_array_foreach(changes, i, change) {
+		const char *action = json_string_value(json_object_get(change, "action"));
+		const char *service = json_string_value(json_object_get(change, "service"));
+		const char *backend = json_string_value(json_object_get(change, "backend"));
+		const char *what = json_string_value(json_object_get(change, "what"));
+
+		(void)printf("%c %s%s%s%s%s%s\n",
+			     action[0] == 'a' ? '+' : action[0] == 'r' ? '-' : '~',
+			     service ? "service " : "limits", service ? service : "",
+			     backend ? " backend " : "", backend ? backend : "",
+			     what[0] ? ": " : "", what);
+	}
+	if (json_array_size(changes) == 0)
+		(void)printf("no difference\n");
+	return EXIT_OK;
+}

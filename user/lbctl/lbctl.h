@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What the commands of lbctl share: the table's entry, the words after the object, the transaction,
+ * and how a failure is said. A command answers the process's exit code.
+ */
+#ifndef LBCTL_H
+#define LBCTL_H
+
+#include <jansson.h>
+#include <stdbool.h>
+
+#include "common/cleanup.h"
+#include "common/number.h"
+#include "common/table.h"
+#include "liblb.h"
+
+enum exit_code {
+	EXIT_OK = 0,
+	EXIT_REFUSED = 1,
+	EXIT_USAGE = 2,
+};
+
+struct lbctl { /* the global options */
+	bool is_json, is_verbose, is_quiet;
+	const char *netns;
+};
+
+/* The words after the object that are still to be read. */
+struct words {
+	char **next; /* ends with NULL */
+	const char *object; /* for messages: "service add" */
+};
+
+struct verb {
+	const char *name, *alias; /* alias may be NULL */
+	const char *usage;	  /* what follows the verb; "" for nothing */
+	int (*run)(const struct lbctl *ctl, struct words *words);
+};
+
+/* One command, one file, one entry in the table of main.c. */
+struct command {
+	const char *name, *alias; /* alias may be NULL */
+	const char *summary;
+	const char *details; /* shown by `lbctl NAME help`; may be NULL */
+	/* Ends with an entry without name. The first is the default; name "" takes all words. */
+	const struct verb *verbs;
+};
+
+extern const struct command cmd_attach, cmd_detach, cmd_status, cmd_service, cmd_backend, cmd_stats,
+	cmd_flow, cmd_config, cmd_version, cmd_help;
+extern const struct command *const commands[]; /* ends with NULL */
+
+/* ---- dispatch.c ----------------------------------------------------------------------------- */
+
+const struct command *command_find(const char *name);
+int command_run(const struct lbctl *ctl, const struct command *command, char **words);
+void command_help(const struct command *command, const struct verb *only);
+int help_overview(void);
+
+/* ---- say.c: one line each -------------------------------------------------------------------- */
+
+/* "lbctl: ..." on stderr; EXIT_REFUSED or EXIT_USAGE. */
+int refuse(const char *format, ...) __attribute__((format(printf, 1, 2)));
+int refuse_error(const struct lb_error *err);
+int refuse_usage(const char *format, ...) __attribute__((format(printf, 1, 2)));
+/* "lbctl: note: ..." unless -q. */
+void note(const struct lbctl *ctl, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* Prints and frees; EXIT_REFUSED when there is no memory for it. */
+int print_table(struct table *table);
+int print_json(json_t *json);
+/* A count, or null where it is LB_UNKNOWN. */
+json_t *json_count(__u64 count);
+
+/* ---- words.c --------------------------------------------------------------------------------- */
+
+/* A word that must be there, or NULL after a line that says what is missing. */
+const char *word_need(struct words *words, const char *what);
+/* The next word, or NULL at the end. */
+const char *word_take(struct words *words);
+/* EXIT_USAGE if words are left. */
+int words_end(const struct words *words);
+
+/* One "name value" pair; take answers a negative errno for a value that is none. */
+struct setting {
+	const char *name, *expected;
+	int (*take)(void *into, const char *value);
+};
+
+/* Reads all words as pairs. settings ends with an entry without name. */
+int words_settings(struct words *words, const struct setting *settings, void *into);
+int word_number(const char *value, __u32 low, __u32 high, __u32 *out);
+int word_switch(const char *value, bool *out); /* on, off */
+
+/* ---- session.c ------------------------------------------------------------------------------- */
+
+/* One command's view of an instance. Ended by session_end, also after a failure. */
+struct session {
+	const struct lbctl *ctl;
+	struct lb *lb;
+	struct lb_config *config; /* the intent, to be edited in place */
+	struct lb_error err;
+};
+
+/* Opens and reads the intent; for a change it takes the lock first. EXIT_OK or what to exit with. */
+int session_begin(struct session *session, const struct lbctl *ctl, bool is_change);
+/* Puts the edited intent into force. */
+int session_commit(struct session *session);
+void session_end(struct session *session);
+
+/* EXIT_REFUSED after a line if there is none of that name. */
+int session_find_service(struct session *session, const char *name,
+			 struct lb_service_config **out);
+/* text is ADDR[:PORT]; the port may be left out where the address is the service's only one. */
+int session_find_backend(struct lb_service_config *service, const char *text,
+			 struct lb_backend_config **out);
+/* A note for each service (or the one named) with more backends than its table spreads evenly. */
+void session_note_slots(const struct lbctl *ctl, const struct lb_config *config, const char *name);
+/* The live figures; *out is NULL, and the answer EXIT_OK, where nothing is attached. */
+int session_stats(struct session *session, struct lb_stats **out);
+/* Refuses where nothing is attached. */
+int session_need_stats(struct session *session, struct lb_stats **out);
+
+/* ---- rows.c: one line, or one JSON object, of each kind --------------------------------------- */
+
+/* state NULL: nothing is attached, live figures are "-" or null. */
+struct table *service_table(const struct lbctl *ctl);
+void service_row(const struct lbctl *ctl, struct table *table,
+		 const struct lb_service_config *service, unsigned int backend_count,
+		 const struct lb_service_state *state);
+json_t *service_json(const struct lb_service_config *service, unsigned int backend_count,
+		     const struct lb_service_state *state);
+struct table *backend_table(const struct lbctl *ctl);
+void backend_row(const struct lbctl *ctl, struct table *table,
+		 const struct lb_service_config *service, const struct lb_backend_config *backend,
+		 const struct lb_backend_state *state);
+json_t *backend_json(const struct lb_service_config *service,
+		     const struct lb_backend_config *backend,
+		     const struct lb_backend_state *state);
+json_t *attached_json(const struct lb_attached *attached);
+int print_maps(const struct lbctl *ctl, const struct lb_status *status);
+json_t *maps_json(const struct lb_status *status);
+
+DEFINE_CLEANUP(struct lb_stats *, lb_stats_free)
+DEFINE_CLEANUP(struct lb_status *, lb_status_free)
+DEFINE_CLEANUP(struct lb_config *, lb_config_free)
+DEFINE_CLEANUP(struct lb_plan *, lb_plan_free)
+
+#endif

@@ -1,0 +1,209 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * How each kind of object is shown, as a row and as JSON, wherever it is listed. JSON keys are always
+ * there and never change; what is not known is null.
+ */
+#include <stdio.h>
+
+#include "lbctl.h"
+
+static void count_cell(struct table *table, bool is_known, __u64 count)
+{
+	char text[NUMBER_TEXT_SIZE];
+
+	table_cell(table, "%s", is_known && count != LB_UNKNOWN ? number_group(count, text) : "-");
+}
+
+static void bytes_cell(struct table *table, bool is_known, __u64 bytes)
+{
+	char text[NUMBER_TEXT_SIZE];
+
+	table_cell(table, "%s", is_known ? number_bytes(bytes, text) : "-");
+}
+
+static void traffic_cells(const struct lbctl *ctl, struct table *table,
+			  const struct lb_traffic *traffic)
+{
+	static const struct lb_traffic none;
+	const struct lb_traffic *t = traffic ? traffic : &none;
+
+	count_cell(table, traffic, t->active);
+	count_cell(table, traffic, t->connections);
+	bytes_cell(table, traffic, t->bytes_in);
+	bytes_cell(table, traffic, t->bytes_out);
+	if (!ctl->is_verbose)
+		return;
+	count_cell(table, traffic, t->packets_in);
+	count_cell(table, traffic, t->packets_out);
+}
+
+/* Adds the live figures to an object. */
+static json_t *add_traffic(json_t *object, const struct lb_traffic *traffic)
+{
+	static const struct lb_traffic unknown = { LB_UNKNOWN, LB_UNKNOWN, LB_UNKNOWN, LB_UNKNOWN,
+						   LB_UNKNOWN, LB_UNKNOWN, LB_UNKNOWN };
+	const struct lb_traffic *t = traffic ? traffic : &unknown;
+	json_t *figures = json_pack("{s:o, s:o, s:o, s:o, s:o, s:o}", "active",
+				    json_count(t->active), "connections",
+				    json_count(t->connections), "packets_in",
+				    json_count(t->packets_in), "packets_out",
+				    json_count(t->packets_out), "bytes_in",
+				    json_count(t->bytes_in), "bytes_out",
+				    json_count(t->bytes_out));
+
+	if (!object || !figures || json_object_update(object, figures)) {
+		json_decref(object);
+		object = NULL;
+	}
+	json_decref(figures);
+	return object;
+}
+
+struct table *service_table(const struct lbctl *ctl)
+{
+	if (ctl->is_verbose)
+		return table_new("SERVICE PROTO ADDRESS MODE >SLOTS >BACKENDS >ACTIVE >CONNS >IN "
+				 ">OUT >PKTS-IN >PKTS-OUT >DROPPED >HISTORY >SYN >ESTABLISHED "
+				 ">FIN >UDP");
+	return table_new("SERVICE PROTO ADDRESS MODE >SLOTS >BACKENDS >ACTIVE >CONNS >IN >OUT");
+}
+
+void service_row(const struct lbctl *ctl, struct table *table,
+		 const struct lb_service_config *service, unsigned int backend_count,
+		 const struct lb_service_state *state)
+{
+	bool is_nat = service->mode == LB_MODE_NAT;
+	char text[LB_ADDR_TEXT_SIZE];
+
+	table_cell(table, "%s", service->name);
+	table_cell(table, "%s", lb_proto_name(service->proto));
+	table_cell(table, "%s", lb_endpoint_format(&service->vip, service->port, text));
+	table_cell(table, "%s%s", is_nat ? "nat" : "fullnat",
+		   service->is_stateless ? " stateless" : "");
+	count_cell(table, true, service->slots);
+	count_cell(table, true, backend_count);
+	traffic_cells(ctl, table, state ? &state->traffic : NULL);
+	if (!ctl->is_verbose)
+		return;
+	count_cell(table, state, state ? state->dropped : 0);
+	count_cell(table, state, state ? state->history : 0);
+	table_cell(table, "%us", service->timeouts.syn);
+	table_cell(table, "%us", service->timeouts.established);
+	table_cell(table, "%us", service->timeouts.fin);
+	table_cell(table, "%us", service->timeouts.udp);
+}
+
+json_t *service_json(const struct lb_service_config *service, unsigned int backend_count,
+		     const struct lb_service_state *state)
+{
+	json_t *object, *sources = json_array();
+	char text[LB_ADDR_TEXT_SIZE];
+
+	for (unsigned int i = 0; i < service->source_count; i++)
+		(void)json_array_append_new(
+			sources, json_string(lb_addr_format(&service->sources[i], text)));
+	object = json_pack(
+		"{s:s, s:s, s:s, s:s, s:i, s:b, s:o, s:{s:i, s:i, s:i, s:i}, s:i, s:o, s:o}",
+		"service", service->name, "protocol", lb_proto_name(service->proto), "address",
+		lb_endpoint_format(&service->vip, service->port, text), "mode",
+		lb_mode_name(service->mode == LB_MODE_NAT ? LB_MODE_NAT : LB_MODE_FULLNAT),
+		"slots", (int)service->slots, "stateless", service->is_stateless, "sources",
+		sources, "timeouts", "syn", (int)service->timeouts.syn, "established",
+		(int)service->timeouts.established, "fin", (int)service->timeouts.fin, "udp",
+		(int)service->timeouts.udp, "backends", (int)backend_count, "dropped",
+		json_count(state ? state->dropped : LB_UNKNOWN), "history",
+		json_count(state ? state->history : LB_UNKNOWN));
+	return add_traffic(object, state ? &state->traffic : NULL);
+}
+
+struct table *backend_table(const struct lbctl *ctl)
+{
+	if (ctl->is_verbose)
+		return table_new("SERVICE BACKEND MODE >WEIGHT >SLOTS ADMIN >ACTIVE >CONNS >IN >OUT "
+				 ">PKTS-IN >PKTS-OUT >PORTS");
+	return table_new("SERVICE BACKEND MODE >WEIGHT >SLOTS ADMIN >ACTIVE >CONNS >IN >OUT");
+}
+
+void backend_row(const struct lbctl *ctl, struct table *table,
+		 const struct lb_service_config *service, const struct lb_backend_config *backend,
+		 const struct lb_backend_state *state)
+{
+	char text[LB_ADDR_TEXT_SIZE], share[NUMBER_TEXT_SIZE];
+
+	table_cell(table, "%s", service->name);
+	table_cell(table, "%s",
+		   lb_endpoint_format(&backend->addr, lb_backend_port(service, backend), text));
+	table_cell(table, "%s", lb_mode_name(lb_backend_mode(service, backend)));
+	count_cell(table, true, backend->weight);
+	table_cell(table, "%s", state ? number_share(state->slots, service->slots, share) : "-");
+	table_cell(table, "%s", backend->is_drained ? "drain" : "up");
+	traffic_cells(ctl, table, state ? &state->traffic : NULL);
+	if (ctl->is_verbose)
+		count_cell(table, state && state->traffic.ports_limit,
+			   state ? state->traffic.ports_limit : 0);
+}
+
+json_t *backend_json(const struct lb_service_config *service,
+		     const struct lb_backend_config *backend,
+		     const struct lb_backend_state *state)
+{
+	char text[LB_ADDR_TEXT_SIZE];
+	json_t *object;
+
+	object = json_pack(
+		"{s:s, s:s, s:s, s:i, s:s, s:o, s:i, s:o}", "service", service->name, "backend",
+		lb_endpoint_format(&backend->addr, lb_backend_port(service, backend), text),
+		"mode", lb_mode_name(lb_backend_mode(service, backend)), "weight", backend->weight,
+		"admin", backend->is_drained ? "drain" : "up", "slots",
+		json_count(state ? state->slots : LB_UNKNOWN), "slots_total", (int)service->slots,
+		"ports_limit", json_count(state ? state->traffic.ports_limit : LB_UNKNOWN));
+	return add_traffic(object, state ? &state->traffic : NULL);
+}
+
+json_t *attached_json(const struct lb_attached *attached)
+{
+	return json_pack("{s:s, s:i, s:s, s:s, s:b, s:b, s:b, s:b, s:i, s:i, s:i, s:s}", "ifname",
+			 attached->ifname, "ifindex", (int)attached->ifindex, "driver",
+			 attached->driver, "mode", attached->is_native ? "native" : "generic",
+			 "fallback", attached->is_fallback, "alone", attached->is_alone, "arp",
+			 attached->arp, "lost", attached->is_lost, "program_id",
+			 (int)attached->program_id, "priority", (int)attached->priority, "mtu",
+			 (int)attached->mtu, "kernel_message", attached->kernel_message);
+}
+
+json_t *maps_json(const struct lb_status *status)
+{
+	json_t *array = json_array();
+
+	for (unsigned int i = 0; i < status->map_count; i++) {
+		const struct lb_map_usage *map = &status->maps[i];
+
+		(void)json_array_append_new(array,
+					    json_pack("{s:s, s:o, s:o, s:o}", "map", map->name,
+						      "used", json_count(map->used), "limit",
+						      json_count(map->limit), "bytes",
+						      json_count(map->bytes)));
+	}
+	return array;
+}
+
+int print_maps(const struct lbctl *ctl, const struct lb_status *status)
+{
+	struct table *table;
+
+	if (ctl->is_json)
+		return print_json(maps_json(status));
+	table = table_new("MAP >USED >LIMIT >FILLED >BYTES");
+	for (unsigned int i = 0; i < status->map_count; i++) {
+		const struct lb_map_usage *map = &status->maps[i];
+		char share[NUMBER_TEXT_SIZE];
+		bool is_known = map->used != LB_UNKNOWN;
+
+		table_cell(table, "%s", map->name);
+		count_cell(table, true, map->used);
+		count_cell(table, true, map->limit);
+		table_cell(table, "%s", is_known ? number_share(map->used, map->limit, share) : "-");
+		bytes_cell(table, true, map->bytes);
+	}
+	return print_table(table);
+}

@@ -1,0 +1,274 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Writes a change into the maps, in the order that keeps every packet's way valid at every instant and
+ * lets the next command finish what a killed one began: backends, tables, services, look-up table; what
+ * is gone goes last.
+ */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <bpf/bpf.h>
+
+#include "internal.h"
+
+struct stale {
+	const struct lb *lb;
+	const bool *service, *backend, *endpoint;
+};
+
+static bool is_stale(const struct lb_flow *flow, const void *arg)
+{
+	const struct stale *stale = arg;
+	const struct lb *lb = stale->lb;
+	__u32 backend;
+
+	if (flow->service >= lb->meta->services || stale->service[flow->service])
+		return true;
+	backend = lb->services[flow->service].backend_base + flow->backend;
+	if (backend >= lb->meta->backends || stale->backend[backend])
+		return true;
+	return flow->kind != LB_FLOW_RECORD &&
+	       (flow->endpoint >= lb->meta->backends || stale->endpoint[flow->endpoint]);
+}
+
+/* Numbers that are given again must not be found in flows of their earlier holders. */
+static int sweep_reused(struct lb *lb, const struct lb_change *change, struct lb_error *err)
+{
+	bool *marks = calloc(lb->meta->services + 2 * (size_t)lb->meta->backends, sizeof(*marks));
+	bool *backends = marks ? marks + lb->meta->services : NULL;
+	bool *endpoints = marks ? backends + lb->meta->backends : NULL;
+	const struct stale stale = { lb, marks, backends, endpoints };
+	bool is_needed = false;
+
+	if (!marks)
+		return lb_fail(err, -ENOMEM, "out of memory");
+	for (unsigned int i = 0; i < change->service_count; i++) {
+		const struct lb_service_change *service = &change->services[i];
+
+		if (service->is_new && lb->services[service->number].flags & LB_S_USED)
+			is_needed = marks[service->number] = true;
+		for (unsigned int b = 0; b < service->config->backend_count; b++) {
+			const struct lb_backend_change *backend = &service->backends[b];
+
+			if (backend->is_new && lb->backends[backend->number].flags & LB_B_USED)
+				is_needed = backends[backend->number] = true;
+		}
+	}
+	for (__u32 i = 0; i < lb->meta->backends; i++)
+		if (change->endpoints[i].is_in_use && !lb->endpoints[i].is_in_use &&
+		    lb->endpoints[i].was_used)
+			is_needed = endpoints[i] = true;
+	if (is_needed)
+		lb_flows_sweep(lb, is_stale, &stale);
+	free(marks);
+	return 0;
+}
+
+static void write_sources(struct lb *lb, const struct lb_service_change *service,
+			  const struct lb_backend_change *backend)
+{
+	const struct lb_service_config *config = service->config;
+	struct lb_sources *sources = &lb->sources[backend->number];
+	__u16 count = config->source_count;
+
+	if (count)
+		memcpy(sources->addr, config->sources, count * sizeof(sources->addr[0]));
+	else if (backend->has_route && (backend->route.source.quads[0] | backend->route.source.quads[1]))
+		sources->addr[count++] = backend->route.source;
+	/* Without an answer the old source stays: a route may be away for a moment. */
+	if (count || backend->is_new)
+		__atomic_store_n(&lb->backends[backend->number].source_count, count,
+				 __ATOMIC_SEQ_CST);
+}
+
+static void write_backend(struct lb *lb, const struct lb_service_change *service,
+			  const struct lb_backend_change *backend)
+{
+	const struct lb_backend_config *config = backend->config;
+	struct lb_backend value = {
+		.addr = config->addr,
+		.port = htons(lb_backend_port(service->config, config)),
+		.endpoint = backend->endpoint,
+		.service = service->number,
+		.weight = config->weight,
+		.mode = lb_backend_mode(service->config, config),
+		.flags = LB_B_IN_USE | (config->is_drained ? LB_B_DRAIN : 0),
+		.source_count = backend->is_new ? 0 : lb->backends[backend->number].source_count,
+	};
+
+	if (backend->is_new)
+		lb_clear_backend_cpu(lb, backend->number);
+	/* Only the fields of a change differ for one that is there; it is read meanwhile. */
+	if (memcmp(&lb->backends[backend->number], &value, sizeof(value)))
+		lb->backends[backend->number] = value;
+	write_sources(lb, service, backend);
+	if (!backend->has_route)
+		return;
+	if (backend->route.ifindex && !backend->route.is_local)
+		lb_neighbour_manage(backend->route.ifindex, &backend->route.next_hop, true);
+}
+
+static bool is_attached_to(const struct lb *lb, __u32 ifindex)
+{
+	for (int i = 0; i < LB_PORTS_MAX; i++)
+		if (lb->ports[i].ifindex == ifindex)
+			return true;
+	return false;
+}
+
+/* What would make packets vanish later is said now. */
+static void warn_of_routes(struct lb *lb, const struct lb_service_change *service)
+{
+	bool has_ports = false;
+
+	for (int i = 0; i < LB_PORTS_MAX; i++)
+		has_ports |= lb->ports[i].ifindex && lb->ports[i].program_id;
+	for (unsigned int i = 0; i < service->config->backend_count; i++) {
+		const struct lb_backend_change *backend = &service->backends[i];
+		char text[LB_ADDR_TEXT_SIZE];
+
+		if (!backend->is_new)
+			continue;
+		lb_addr_format(&backend->config->addr, text);
+		if (!backend->has_route)
+			lb_notice(lb, "backend %s: no route to it now; packets for it are dropped (no_route)",
+				  text);
+		else if (backend->route.is_local)
+			lb_notice(lb, "backend %s is this host itself, which mode %s cannot reach", text,
+				  lb_mode_name(lb_backend_mode(service->config, backend->config)));
+		else if (has_ports && !is_attached_to(lb, backend->route.ifindex))
+			lb_notice(lb,
+				  "backend %s is reached by an interface (index %u) that lbctl is not "
+				  "attached to; packets for it are dropped (not_attached) until it is",
+				  text, backend->route.ifindex);
+	}
+}
+
+/* A new service has an empty table before it can be found. */
+static void write_new_service(struct lb *lb, struct lb_service_change *service)
+{
+	struct lb_service value = service->value;
+	const __u32 lines = lb_lines_of(value.slots);
+	const struct lb_service_cpu *zero = calloc(lb->cpus, sizeof(*zero));
+
+	for (__u32 i = 0; i < lines * LB_OWNERS_PER_LINE; i++)
+		lb->lines[value.first_line + i / LB_OWNERS_PER_LINE]
+			.owner[i % LB_OWNERS_PER_LINE] = LB_OWNER_NONE;
+	if (zero)
+		bpf_map_update_elem(lb->maps[LB_MAP_SERVICE_CPU].fd, &service->number, zero, 0);
+	free((void *)zero);
+	lb->totals[service->number] = (struct lb_totals){};
+	value.flags &= ~LB_S_IN_USE;
+	lb->services[service->number] = value;
+	__atomic_store_n(&lb->services[service->number].flags, service->value.flags,
+			 __ATOMIC_SEQ_CST);
+}
+
+static void write_service(struct lb *lb, struct lb_service_change *service)
+{
+	struct lb_service *value = &lb->services[service->number];
+
+	value->flags = service->value.flags;
+	value->mode = service->value.mode;
+	value->timeout_syn = service->value.timeout_syn;
+	value->timeout_established = service->value.timeout_established;
+	value->timeout_fin = service->value.timeout_fin;
+	value->timeout_udp = service->value.timeout_udp;
+	memcpy(value->name, service->value.name, sizeof(value->name));
+}
+
+static void retire_backend(struct lb *lb, __u32 number)
+{
+	struct lb_backend *backend = &lb->backends[number];
+	struct lb_totals *totals = &lb->totals[backend->service];
+	struct lb_backend_cpu sum;
+
+	if (!lb_read_backend_cpu(lb, number, &sum)) {
+		totals->packets_in += sum.packets_in;
+		totals->bytes_in += sum.bytes_in;
+		totals->packets_out += sum.packets_out;
+		totals->bytes_out += sum.bytes_out;
+		totals->connections += sum.connections;
+	}
+	__atomic_store_n(&backend->flags, LB_B_USED, __ATOMIC_SEQ_CST);
+}
+
+static void retire_endpoints(struct lb *lb, const struct lb_change *change)
+{
+	for (__u32 i = 0; i < lb->meta->backends; i++) {
+		if (!lb->endpoints[i].is_in_use || change->endpoints[i].is_in_use)
+			continue;
+		lb->endpoints[i].was_used = 1;
+		lb->endpoints[i].is_in_use = 0;
+	}
+}
+
+static void write_endpoints(struct lb *lb, const struct lb_change *change)
+{
+	for (__u32 i = 0; i < lb->meta->backends; i++)
+		if (change->endpoints[i].is_in_use &&
+		    memcmp(&lb->endpoints[i], &change->endpoints[i], sizeof(lb->endpoints[i])))
+			lb->endpoints[i] = change->endpoints[i];
+}
+
+int lb_change_apply(struct lb *lb, struct lb_change *change, struct lb_error *err)
+{
+	int ret;
+
+	/* A killed command may have flipped without waiting for the packets under way. */
+	if (!lb->control->is_settled)
+		lb_kernel_settle();
+	lb->control->is_settled = 1;
+	ret = sweep_reused(lb, change, err);
+	if (ret)
+		return ret;
+	write_endpoints(lb, change);
+	for (unsigned int i = 0; i < change->service_count; i++) {
+		struct lb_service_change *service = &change->services[i];
+
+		if (service->is_new)
+			write_new_service(lb, service);
+		for (unsigned int b = 0; b < service->config->backend_count; b++)
+			write_backend(lb, service, &service->backends[b]);
+	}
+	for (unsigned int i = 0; !ret && i < change->service_count; i++) {
+		write_service(lb, &change->services[i]);
+		ret = lb_table_write(lb, &change->services[i], err);
+	}
+	if (!ret)
+		ret = lb_lookup_write(lb, change, err);
+	if (ret)
+		return ret;
+	if (!lb->control->is_settled)
+		lb_kernel_settle();
+	for (unsigned int i = 0; i < change->gone_backend_count; i++)
+		retire_backend(lb, change->gone_backends[i]);
+	for (unsigned int i = 0; i < change->gone_service_count; i++)
+		lb->services[change->gone_services[i]].flags = LB_S_USED;
+	retire_endpoints(lb, change);
+	lb->control->is_settled = 1;
+	for (unsigned int i = 0; i < change->service_count; i++)
+		warn_of_routes(lb, &change->services[i]);
+	return 0;
+}
+
+int lb_commit(struct lb *lb, const struct lb_config *config, struct lb_error *err)
+{
+	struct lb_change *change = NULL;
+	int ret = lb_config_check(config, err);
+
+	if (ret)
+		return ret;
+	if (lb->lock_fd < 0)
+		return lb_fail(err, -EINVAL, "lb_commit needs lb_lock");
+	if (lb->is_loaded)
+		ret = lb_change_make(lb, config, &change, err);
+	if (!ret)
+		ret = lb_config_write(config, lb->state_path, err);
+	if (!ret && change)
+		ret = lb_change_apply(lb, change, err);
+	lb_change_free(change);
+	return ret;
+}

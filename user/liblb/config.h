@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What the parts of the document share: its defaults and ranges, and where in it a fault is, so that
+ * the reader can name the line. Inside liblb only.
+ */
+#ifndef LB_CONFIG_H
+#define LB_CONFIG_H
+
+#include "liblb.h"
+
+#define LB_CONFIG_VERSION 1
+
+#define LB_SERVICES_DEFAULT 512u
+#define LB_BACKENDS_DEFAULT 4096u
+#define LB_FLOWS_DEFAULT 524288u
+#define LB_SLOTS_PER_SERVICE 16384u /* limits.slots, if not given, is this × limits.services */
+
+#define LB_LIMIT_SLOTS_MIN 16384u
+#define LB_LIMIT_SLOTS_MAX (1u << 30)
+#define LB_LIMIT_FLOWS_MIN 1024u
+#define LB_LIMIT_FLOWS_MAX (1u << 26)
+
+#define LB_TIMEOUT_MAX 86400u
+#define LB_TIMEOUT_ESTABLISHED_MAX (7 * 86400u)
+
+#define LB_SERVICE_BACKENDS_MAX 32766u
+#define LB_WEIGHT_MAX 65535u
+
+/* A place in the document; -1 and NULL where it is not in one. Numbers count from 0. */
+struct lb_place {
+	int service, backend, source;
+	const char *section; /* "limits", or in a service "timeouts" */
+	const char *key;
+};
+
+#define LB_PLACE_NONE ((struct lb_place){ -1, -1, -1, NULL, NULL })
+
+/* lb_config_check, and where the fault is. */
+int lb_config_find_fault(const struct lb_config *config, struct lb_place *place,
+			 struct lb_error *err);
+
+/* Its part about what two entries of the document may not share. */
+int lb_config_find_twin(const struct lb_config *config, struct lb_place *place,
+			struct lb_error *err);
+
+/* "service web" or, if its name cannot be printed, "service number 3". Returns buf. */
+#define LB_LABEL_SIZE 64
+const char *lb_service_label(const struct lb_config *config, unsigned int index,
+			     char buf[LB_LABEL_SIZE]);
+
+/* 0 or -EINVAL with a text. */
+int lb_name_check(const char *name, struct lb_error *err);
+
+/* Sets limits to the defaults; slots follow from services. */
+void lb_limits_init(struct lb_limits *limits);
+
+#endif

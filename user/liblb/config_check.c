@@ -1,0 +1,340 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What may stand in a document: names, ranges, families, and what two services may not share.
+ * The first fault ends the check; it is described, and its place is kept for the reader of YAML.
+ */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "config.h"
+#include "maglev.h"
+
+struct check {
+	const struct lb_config *config;
+	struct lb_place place;
+	struct lb_error *err;
+	char label[LB_LABEL_SIZE]; /* of the service at hand */
+};
+
+#define FAULT(check, code, ...) lb_fail((check)->err, (code), __VA_ARGS__)
+
+static bool is_name_char(char c)
+{
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+	       c == '-' || c == '_' || c == '.';
+}
+
+int lb_name_check(const char *name, struct lb_error *err)
+{
+	size_t len = strnlen(name, LB_NAME_SIZE);
+
+	if (len == 0)
+		return lb_fail(err, -EINVAL, "a service's name is empty");
+	if (len == LB_NAME_SIZE)
+		return lb_fail(err, -EINVAL,
+			       "'%.*s...' is too long for a service's name, at most %d characters",
+			       LB_NAME_SIZE - 1, name, LB_NAME_SIZE - 1);
+	for (size_t i = 0; i < len; i++) {
+		if (!is_name_char(name[i]) || (i == 0 && name[i] == '-'))
+			return lb_fail(err, -EINVAL,
+				       "'%s' is no name for a service, expected letters, digits, "
+				       "'_', '.', and '-' after the first character",
+				       name);
+	}
+	return 0;
+}
+
+const char *lb_service_label(const struct lb_config *config, unsigned int index,
+			     char buf[LB_LABEL_SIZE])
+{
+	const char *name = config->services[index].name;
+
+	if (lb_name_check(name, NULL))
+		(void)snprintf(buf, LB_LABEL_SIZE, "service number %u", index + 1);
+	else
+		(void)snprintf(buf, LB_LABEL_SIZE, "service %.31s", name);
+	return buf;
+}
+
+static int check_range(struct check *check, const char *what, const char *key, __u32 value,
+		       __u32 low, __u32 high)
+{
+	check->place.key = key;
+	if (value >= low && value <= high)
+		return 0;
+	return FAULT(check, -ERANGE, "%s%s%s %u is out of range, expected %u to %u", what,
+		     what[0] ? ": " : "", key, value, low, high);
+}
+
+static int check_limits(struct check *check)
+{
+	const struct lb_limits *limits = &check->config->limits;
+	int ret;
+
+	check->place.section = "limits";
+	ret = check_range(check, "limits", "services", limits->services, 1, LB_SERVICES_LIMIT);
+	if (!ret)
+		ret = check_range(check, "limits", "backends", limits->backends, 1,
+				  LB_BACKENDS_LIMIT);
+	if (!ret)
+		ret = check_range(check, "limits", "slots", limits->slots, LB_LIMIT_SLOTS_MIN,
+				  LB_LIMIT_SLOTS_MAX);
+	if (!ret)
+		ret = check_range(check, "limits", "flows", limits->flows, LB_LIMIT_FLOWS_MIN,
+				  LB_LIMIT_FLOWS_MAX);
+	return ret;
+}
+
+/* The whole must fit the maps; the fault is of the first service that does not. */
+static int check_totals(struct check *check)
+{
+	const struct lb_config *config = check->config;
+	__u64 slots = 0, backends = 0;
+
+	if (config->service_count > config->limits.services) {
+		check->place.service = (int)config->limits.services;
+		return FAULT(check, -ERANGE,
+			     "%u services are more than 'limits: services: %u' allows",
+			     config->service_count, config->limits.services);
+	}
+	for (unsigned int i = 0; i < config->service_count; i++) {
+		const struct lb_service_config *service = &config->services[i];
+
+		slots += (service->slots + LB_OWNERS_PER_LINE - 1) / LB_OWNERS_PER_LINE *
+			 LB_OWNERS_PER_LINE;
+		backends += service->backend_count;
+		check->place.service = (int)i;
+		lb_service_label(config, i, check->label);
+		if (slots > config->limits.slots)
+			return FAULT(check, -ERANGE,
+				     "%s: its %u slots are more than 'limits: slots: %u' has left",
+				     check->label, service->slots, config->limits.slots);
+		if (backends > config->limits.backends)
+			return FAULT(check, -ERANGE,
+				     "%s: its %u backends are more than 'limits: backends: %u' "
+				     "has left",
+				     check->label, service->backend_count,
+				     config->limits.backends);
+	}
+	return 0;
+}
+
+/* What no host can be reached at; NULL for an address that is good. */
+static const char *unusable_kind(const union lb_addr *addr)
+{
+	static const union lb_addr unspecified;
+	__u32 v4 = ntohl(addr->words[3]);
+
+	if (lb_addr_is_v4(addr)) {
+		if (v4 == INADDR_BROADCAST)
+			return "the broadcast address";
+		if (v4 >> 24 == 0)
+			return "an unspecified address";
+		return IN_MULTICAST(v4) ? "a multicast address" : NULL;
+	}
+	if (lb_addr_is_equal(addr, &unspecified))
+		return "the unspecified address";
+	return addr->bytes[0] == 0xff ? "a multicast address" : NULL;
+}
+
+static int check_address(struct check *check, const char *what, const union lb_addr *addr)
+{
+	const char *kind = unusable_kind(addr);
+	char text[LB_ADDR_TEXT_SIZE];
+
+	if (!kind)
+		return 0;
+	return FAULT(check, -EINVAL, "%s: %s %s is %s; expected one host's", check->label, what,
+		     lb_addr_format(addr, text), kind);
+}
+
+static const char *family_name(const union lb_addr *addr)
+{
+	return lb_addr_is_v4(addr) ? "IPv4" : "IPv6";
+}
+
+static int check_slots(struct check *check, const struct lb_service_config *service)
+{
+	__u32 prime;
+	int ret = check_range(check, check->label, "slots", service->slots, LB_SLOTS_MIN,
+			      LB_SLOTS_MAX);
+
+	if (ret || lb_is_prime(service->slots))
+		return ret;
+	prime = lb_next_prime(service->slots);
+	return FAULT(check, -EINVAL, "%s: slots %u is not a prime number; the next one is %u",
+		     check->label, service->slots, prime);
+}
+
+static int check_timeouts(struct check *check, const struct lb_timeouts *timeouts)
+{
+	char what[LB_LABEL_SIZE + 16];
+	int ret;
+
+	(void)snprintf(what, sizeof(what), "%s: timeouts", check->label);
+	check->place.section = "timeouts";
+	ret = check_range(check, what, "syn", timeouts->syn, 1, LB_TIMEOUT_MAX);
+	if (!ret)
+		ret = check_range(check, what, "established", timeouts->established, 1,
+				  LB_TIMEOUT_ESTABLISHED_MAX);
+	if (!ret)
+		ret = check_range(check, what, "fin", timeouts->fin, 1, LB_TIMEOUT_MAX);
+	if (!ret)
+		ret = check_range(check, what, "udp", timeouts->udp, 1, LB_TIMEOUT_MAX);
+	if (!ret)
+		check->place.section = NULL;
+	return ret;
+}
+
+static int check_source(struct check *check, const struct lb_service_config *service,
+			unsigned int index)
+{
+	const union lb_addr *source = &service->sources[index];
+	char text[LB_ADDR_TEXT_SIZE];
+
+	check->place.source = (int)index;
+	lb_addr_format(source, text);
+	if (lb_addr_is_v4(source) != lb_addr_is_v4(&service->vip))
+		return FAULT(check, -EINVAL,
+			     "%s: source %s is %s but the service's address is %s; they must be "
+			     "of one family",
+			     check->label, text, family_name(source), family_name(&service->vip));
+	for (unsigned int i = 0; i < index; i++) {
+		if (lb_addr_is_equal(source, &service->sources[i]))
+			return FAULT(check, -EEXIST, "%s: source %s is listed twice", check->label,
+				     text);
+	}
+	return check_address(check, "source", source);
+}
+
+static int check_sources(struct check *check, const struct lb_service_config *service)
+{
+	int ret = 0;
+
+	check->place.key = "sources";
+	if (service->source_count > LB_SOURCES_MAX)
+		return FAULT(check, -ERANGE, "%s: %u sources are too many, at most %d",
+			     check->label, service->source_count, LB_SOURCES_MAX);
+	for (unsigned int i = 0; i < service->source_count && !ret; i++)
+		ret = check_source(check, service, i);
+	if (!ret)
+		check->place.source = -1;
+	return ret;
+}
+
+static bool is_mode(enum lb_mode mode)
+{
+	return mode == LB_MODE_INHERIT || mode == LB_MODE_FULLNAT || mode == LB_MODE_NAT;
+}
+
+static int check_backend(struct check *check, const struct lb_service_config *service,
+			 const struct lb_backend_config *backend)
+{
+	char text[LB_ADDR_TEXT_SIZE];
+
+	check->place.key = "mode";
+	if (!is_mode(backend->mode))
+		return FAULT(check, -EINVAL, "%s: backend mode %d is unknown", check->label,
+			     (int)backend->mode);
+	check->place.key = "address";
+	if (lb_addr_is_v4(&backend->addr) != lb_addr_is_v4(&service->vip))
+		return FAULT(check, -EINVAL,
+			     "%s: backend %s is %s but the service's address is %s; the modes "
+			     "fullnat and nat cannot bridge address families",
+			     check->label, lb_addr_format(&backend->addr, text),
+			     family_name(&backend->addr), family_name(&service->vip));
+	return check_address(check, "backend", &backend->addr);
+}
+
+static int check_backends(struct check *check, const struct lb_service_config *service)
+{
+	int ret = 0;
+
+	check->place.key = "backends";
+	if (service->backend_count > LB_SERVICE_BACKENDS_MAX)
+		return FAULT(check, -ERANGE, "%s: %u backends are too many, at most %u",
+			     check->label, service->backend_count, LB_SERVICE_BACKENDS_MAX);
+	for (unsigned int i = 0; i < service->backend_count && !ret; i++) {
+		check->place.backend = (int)i;
+		ret = check_backend(check, service, &service->backends[i]);
+	}
+	if (!ret)
+		check->place.backend = -1;
+	return ret;
+}
+
+static int check_frontend(struct check *check, const struct lb_service_config *service)
+{
+	check->place.key = "protocol";
+	if (service->proto != IPPROTO_TCP && service->proto != IPPROTO_UDP)
+		return FAULT(check, -EINVAL, "%s: protocol %u is unknown, expected tcp or udp",
+			     check->label, service->proto);
+	check->place.key = "mode";
+	if (!is_mode(service->mode))
+		return FAULT(check, -EINVAL, "%s: mode %d is unknown", check->label,
+			     (int)service->mode);
+	check->place.key = "stateless";
+	if (service->is_stateless && service->proto != IPPROTO_UDP)
+		return FAULT(check, -EINVAL, "%s: stateless is for udp only, this is tcp",
+			     check->label);
+	check->place.key = "address";
+	if (service->port == 0)
+		return FAULT(check, -EINVAL, "%s: port 0 is not possible, expected 1 to 65535",
+			     check->label);
+	return check_address(check, "address", &service->vip);
+}
+
+static int check_service(struct check *check, unsigned int index)
+{
+	const struct lb_service_config *service = &check->config->services[index];
+	int ret;
+
+	check->place = LB_PLACE_NONE;
+	check->place.service = (int)index;
+	check->place.key = "name";
+	ret = lb_name_check(service->name, check->err);
+	if (ret)
+		return ret;
+	lb_service_label(check->config, index, check->label);
+	ret = check_frontend(check, service);
+	if (!ret)
+		ret = check_slots(check, service);
+	if (!ret)
+		ret = check_timeouts(check, &service->timeouts);
+	if (!ret)
+		ret = check_sources(check, service);
+	if (!ret)
+		ret = check_backends(check, service);
+	return ret;
+}
+
+int lb_config_find_fault(const struct lb_config *config, struct lb_place *place,
+			 struct lb_error *err)
+{
+	struct check check = { .config = config, .place = LB_PLACE_NONE, .err = err };
+	int ret = check_limits(&check);
+
+	for (unsigned int i = 0; i < config->service_count && !ret; i++)
+		ret = check_service(&check, i);
+	if (!ret) {
+		check.place = LB_PLACE_NONE;
+		ret = check_totals(&check);
+	}
+	if (!ret) {
+		check.place = LB_PLACE_NONE;
+		ret = lb_config_find_twin(config, &check.place, err);
+	}
+	if (ret)
+		*place = check.place;
+	return ret;
+}
+
+int lb_config_check(const struct lb_config *config, struct lb_error *err)
+{
+	struct lb_place place;
+
+	return lb_config_find_fault(config, &place, err);
+}

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The document's shape as libcyaml reads it: plain text and numbers, NULL for what was not given.
+ * config_yaml.c turns it into struct lb_config. A new key begins here.
+ */
+#ifndef LB_CONFIG_SHAPE_H
+#define LB_CONFIG_SHAPE_H
+
+#include <cyaml/cyaml.h>
+
+#include "config.h"
+
+enum lb_yes_no {
+	LB_NO,
+	LB_YES,
+};
+
+struct lb_shape_backend {
+	char *address;
+	__u32 *weight;
+	enum lb_yes_no *drain;
+	enum lb_mode *mode;
+};
+
+struct lb_shape_timeouts {
+	__u32 *syn, *established, *fin, *udp;
+};
+
+struct lb_shape_service {
+	char *name;
+	int protocol; /* IPPROTO_* */
+	char *address;
+	enum lb_mode *mode;
+	__u32 *slots;
+	enum lb_yes_no *stateless;
+	char **sources;
+	unsigned int source_count;
+	struct lb_shape_timeouts *timeouts;
+	struct lb_shape_backend *backends;
+	unsigned int backend_count;
+};
+
+struct lb_shape_limits {
+	__u32 *services, *backends, *slots, *flows;
+};
+
+struct lb_shape {
+	__u32 *version;
+	struct lb_shape_limits *limits;
+	struct lb_shape_service *services;
+	unsigned int service_count;
+};
+
+extern const struct cyaml_schema_value lb_shape_schema;
+
+#endif

@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * From the document to YAML. Keys that have their default are left out, so that a saved file reads as
+ * a person would have written it. Written by hand: every value is a number, a word, or text that
+ * needs no escape, and libyaml's emitter neither indents lists nor keeps a line per backend key.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "config.h"
+
+/* A key with a number, unless it is the default; the section's head goes before the first. */
+static void print_number(FILE *out, const char **head, const char *indent, const char *key,
+			 __u32 value, __u32 standard)
+{
+	if (value == standard)
+		return;
+	if (*head)
+		(void)fputs(*head, out);
+	*head = NULL;
+	(void)fprintf(out, "%s%s: %u\n", indent, key, value);
+}
+
+static void print_limits(FILE *out, const struct lb_limits *limits)
+{
+	const char *head = "limits:\n", *indent = "  ";
+
+	print_number(out, &head, indent, "services", limits->services, LB_SERVICES_DEFAULT);
+	print_number(out, &head, indent, "backends", limits->backends, LB_BACKENDS_DEFAULT);
+	print_number(out, &head, indent, "slots", limits->slots,
+		     limits->services * LB_SLOTS_PER_SERVICE);
+	print_number(out, &head, indent, "flows", limits->flows, LB_FLOWS_DEFAULT);
+}
+
+static void print_timeouts(FILE *out, const struct lb_timeouts *timeouts)
+{
+	const char *head = "    timeouts:\n", *indent = "      ";
+	struct lb_service_config standard;
+
+	lb_service_config_init(&standard);
+	print_number(out, &head, indent, "syn", timeouts->syn, standard.timeouts.syn);
+	print_number(out, &head, indent, "established", timeouts->established,
+		     standard.timeouts.established);
+	print_number(out, &head, indent, "fin", timeouts->fin, standard.timeouts.fin);
+	print_number(out, &head, indent, "udp", timeouts->udp, standard.timeouts.udp);
+}
+
+static void print_backend(FILE *out, const struct lb_backend_config *backend)
+{
+	char text[LB_ADDR_TEXT_SIZE];
+
+	if (backend->port)
+		lb_endpoint_format(&backend->addr, backend->port, text);
+	else
+		lb_addr_format(&backend->addr, text);
+	(void)fprintf(out, "      - address: \"%s\"\n", text);
+	if (backend->weight != 1)
+		(void)fprintf(out, "        weight: %u\n", backend->weight);
+	if (backend->is_drained)
+		(void)fputs("        drain: true\n", out);
+	if (backend->mode != LB_MODE_INHERIT)
+		(void)fprintf(out, "        mode: %s\n", lb_mode_name(backend->mode));
+}
+
+static void print_service(FILE *out, const struct lb_service_config *service)
+{
+	char text[LB_ADDR_TEXT_SIZE];
+
+	(void)fprintf(out, "  - name: %s\n    protocol: %s\n    address: \"%s\"\n", service->name,
+		      lb_proto_name(service->proto),
+		      lb_endpoint_format(&service->vip, service->port, text));
+	if (service->mode == LB_MODE_NAT)
+		(void)fprintf(out, "    mode: %s\n", lb_mode_name(service->mode));
+	if (service->slots != LB_SLOTS_DEFAULT)
+		(void)fprintf(out, "    slots: %u\n", service->slots);
+	if (service->is_stateless)
+		(void)fputs("    stateless: true\n", out);
+	if (service->source_count)
+		(void)fputs("    sources:\n", out);
+	for (unsigned int i = 0; i < service->source_count; i++)
+		(void)fprintf(out, "      - \"%s\"\n", lb_addr_format(&service->sources[i], text));
+	print_timeouts(out, &service->timeouts);
+	if (service->backend_count)
+		(void)fputs("    backends:\n", out);
+	for (unsigned int i = 0; i < service->backend_count; i++)
+		print_backend(out, &service->backends[i]);
+}
+
+int lb_config_print(const struct lb_config *config, FILE *out)
+{
+	(void)fprintf(out, "version: %d\n", LB_CONFIG_VERSION);
+	print_limits(out, &config->limits);
+	(void)fputs(config->service_count ? "services:\n" : "services: []\n", out);
+	for (unsigned int i = 0; i < config->service_count; i++)
+		print_service(out, &config->services[i]);
+	return ferror(out) ? -EIO : 0;
+}
+
+static int sync_directory(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+	char *dir = slash ? strndup(path, (size_t)(slash - path + 1)) : strdup(".");
+	int fd, ret = 0;
+
+	if (!dir)
+		return -ENOMEM;
+	fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	free(dir);
+	if (fd < 0)
+		return -errno;
+	/* File systems without it (EINVAL) have nothing to make durable. */
+	if (fsync(fd) && errno != EINVAL)
+		ret = -errno;
+	(void)close(fd);
+	return ret;
+}
+
+/* Writes into the new file and closes it. */
+static int fill(int fd, const struct lb_config *config)
+{
+	FILE *out = fdopen(fd, "w");
+	int ret;
+
+	if (!out) {
+		ret = -errno;
+		(void)close(fd);
+		return ret;
+	}
+	ret = lb_config_print(config, out);
+	if (!ret && (fflush(out) || fchmod(fd, 0644) || (fsync(fd) && errno != EINVAL)))
+		ret = -errno;
+	if (fclose(out) && !ret)
+		ret = -errno;
+	return ret;
+}
+
+int lb_config_write(const struct lb_config *config, const char *path, struct lb_error *err)
+{
+	char *temporary;
+	int fd, ret;
+
+	if (asprintf(&temporary, "%s.XXXXXX", path) < 0)
+		return lb_fail(err, -ENOMEM, "out of memory");
+	fd = mkostemp(temporary, O_CLOEXEC);
+	if (fd < 0) {
+		ret = lb_fail(err, -errno, "%s: cannot be written: %s", path, strerror(errno));
+		goto out;
+	}
+	ret = fill(fd, config);
+	if (!ret && rename(temporary, path))
+		ret = -errno;
+	if (ret) {
+		(void)unlink(temporary);
+		ret = lb_fail(err, ret, "%s: cannot be written: %s", path, strerror(-ret));
+		goto out;
+	}
+	ret = sync_directory(path);
+	if (ret)
+		ret = lb_fail(err, ret, "%s: its directory cannot be synced: %s", path,
+			      strerror(-ret));
+out:
+	free(temporary);
+	return ret;
+}

@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* What the kernel says of an interface, and its forwarding switch. */
+#include <errno.h>
+#include <net/if.h>
+#include <net/if_arp.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <linux/ethtool.h>
+#include <linux/sockios.h>
+
+#include "internal.h"
+
+static int read_interface(int fd, const char *ifname, struct lb_interface *out,
+			  struct lb_error *err)
+{
+	struct ethtool_drvinfo driver = { .cmd = ETHTOOL_GDRVINFO };
+	struct ifreq request = {};
+
+	strncpy(request.ifr_name, ifname, IFNAMSIZ - 1);
+	if (ioctl(fd, SIOCGIFINDEX, &request))
+		return lb_fail(err, -ENODEV, "interface %s does not exist: see 'ip link'", ifname);
+	out->ifindex = request.ifr_ifindex;
+	if (ioctl(fd, SIOCGIFFLAGS, &request))
+		return lb_fail(err, -errno, "interface %s: %s", ifname, strerror(errno));
+	out->is_up = request.ifr_flags & IFF_UP;
+	if (ioctl(fd, SIOCGIFMTU, &request))
+		return lb_fail(err, -errno, "interface %s: %s", ifname, strerror(errno));
+	out->mtu = request.ifr_mtu;
+	if (ioctl(fd, SIOCGIFHWADDR, &request))
+		return lb_fail(err, -errno, "interface %s: %s", ifname, strerror(errno));
+	if (request.ifr_hwaddr.sa_family != ARPHRD_ETHER)
+		return lb_fail(err, -EOPNOTSUPP,
+			       "interface %s carries no Ethernet frames: attach to one that does", ifname);
+	memcpy(out->mac, request.ifr_hwaddr.sa_data, sizeof(out->mac));
+	request.ifr_data = (void *)&driver;
+	if (!ioctl(fd, SIOCETHTOOL, &request))
+		memcpy(out->driver, driver.driver, sizeof(out->driver) - 1);
+	return 0;
+}
+
+int lb_interface_get(const char *ifname, struct lb_interface *out, struct lb_error *err)
+{
+	struct lb_interface found = {};
+	int fd, ret;
+
+	if (strlen(ifname) >= IFNAMSIZ || !*ifname)
+		return lb_fail(err, -ENODEV, "interface %s does not exist: see 'ip link'", ifname);
+	fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return lb_fail(err, -errno, "socket: %s", strerror(errno));
+	ret = read_interface(fd, ifname, &found, err);
+	close(fd);
+	if (!ret)
+		*out = found;
+	return ret;
+}
+
+static int read_switch(const char *path)
+{
+	FILE *file = fopen(path, "re");
+	int value = -1;
+
+	if (file) {
+		if (fscanf(file, "%d", &value) != 1)
+			value = -1;
+		fclose(file);
+	}
+	return value;
+}
+
+static bool write_switch(const char *path, int value)
+{
+	FILE *file = fopen(path, "we");
+
+	if (!file)
+		return false;
+	fprintf(file, "%d\n", value);
+	return !fclose(file);
+}
+
+/*
+ * The kernel's routing answers XDP only for interfaces that forward. Only this interface is switched, not
+ * the host, and it is said aloud.
+ */
+void lb_interface_enable_forwarding(struct lb *lb, const char *ifname)
+{
+	char path[128], accept_ra[128];
+
+	snprintf(path, sizeof(path), "/proc/sys/net/ipv4/conf/%s/forwarding", ifname);
+	if (read_switch(path) == 0) {
+		if (write_switch(path, 1))
+			lb_notice(lb, "%s: turned IPv4 forwarding on for this interface", ifname);
+		else
+			lb_notice(lb, "%s: IPv4 forwarding is off and cannot be turned on", ifname);
+	}
+	snprintf(path, sizeof(path), "/proc/sys/net/ipv6/conf/%s/forwarding", ifname);
+	if (read_switch(path) != 0)
+		return;
+	/* A router ignores router advertisements unless told not to; keep what the host had. */
+	snprintf(accept_ra, sizeof(accept_ra), "/proc/sys/net/ipv6/conf/%s/accept_ra", ifname);
+	if (read_switch(accept_ra) == 1)
+		write_switch(accept_ra, 2);
+	if (write_switch(path, 1))
+		lb_notice(lb, "%s: turned IPv6 forwarding on for this interface", ifname);
+	else
+		lb_notice(lb, "%s: IPv6 forwarding is off and cannot be turned on", ifname);
+}

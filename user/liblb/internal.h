@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What the library's files share: the handle, the opened maps, and who does what. Nothing of this is
+ * for programs.
+ */
+#ifndef LB_INTERNAL_H
+#define LB_INTERNAL_H
+
+#include <limits.h>
+
+#include "liblb.h"
+
+#define LB_BPFFS "/sys/fs/bpf"
+#define LB_RUN_DIR "/run/lbctl"
+
+enum lb_map_id {
+	LB_MAP_META,
+	LB_MAP_CONTROL,
+	LB_MAP_BUCKETS,
+	LB_MAP_SERVICES,
+	LB_MAP_BACKENDS,
+	LB_MAP_ENDPOINTS,
+	LB_MAP_SOURCES,
+	LB_MAP_SLOTS,
+	LB_MAP_TOTALS,
+	LB_MAP_FLOWS,
+	LB_MAP_PORTS,
+	LB_MAP_MMAPPED, /* the maps before this one are mapped into memory */
+	LB_MAP_BACKEND_CPU = LB_MAP_MMAPPED,
+	LB_MAP_SERVICE_CPU,
+	LB_MAP_COUNTERS,
+	LB_MAP_ROUTES,
+	LB_MAP_HISTORY,
+	LB_MAP_EGRESS,
+	LB_MAP_COUNT,
+};
+
+struct lb_map {
+	int fd;
+	void *memory;
+	size_t length; /* of memory */
+};
+
+#define LB_NOTICES 16
+
+struct lb {
+	char instance[128]; /* "default" or "netns-NAME" */
+	char pin_dir[PATH_MAX / 2];
+	char run_dir[PATH_MAX / 2];
+	char state_path[PATH_MAX];
+	__u64 cookie; /* of the network namespace */
+	int lock_fd;
+	int clock_fd;
+	int cpus;
+	bool is_loaded;
+	struct lb_map maps[LB_MAP_COUNT];
+	/* maps in memory, NULL while nothing is loaded */
+	struct lb_meta *meta;
+	struct lb_control *control;
+	struct lb_bucket *buckets;
+	struct lb_service *services;
+	struct lb_backend *backends;
+	struct lb_endpoint *endpoints;
+	struct lb_sources *sources;
+	struct lb_line *lines;
+	struct lb_totals *totals;
+	struct lb_flow *flows;
+	struct lb_port *ports;
+	char notices[LB_NOTICES][LB_TEXT_SIZE];
+	unsigned int notice_count, notice_next;
+};
+
+/* instance.c */
+void lb_notice(struct lb *lb, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* kernel.c: the maps. lb_kernel_open answers -ENOENT where there are none. */
+int lb_kernel_open(struct lb *lb, struct lb_error *err);
+int lb_kernel_create(struct lb *lb, const struct lb_limits *limits, struct lb_error *err);
+void lb_kernel_close(struct lb *lb);
+int lb_kernel_remove(struct lb *lb, struct lb_error *err);
+const char *lb_map_name(enum lb_map_id id);
+__u64 lb_kernel_jiffies(const struct lb *lb);
+/* Returns once no packet is under way any more that began before the call. */
+void lb_kernel_settle(void);
+
+/* program.c: loading the datapath for one interface. */
+struct bpf_object;
+struct lb_bpf;
+int lb_program_open(struct lb *lb, __u32 port_number, bool is_generic, struct lb_bpf **out,
+		    struct lb_error *err);
+void lb_program_close(struct lb_bpf *skeleton);
+void lb_program_capture(char *text, size_t size); /* where libbpf's and libxdp's words go; NULL: nowhere */
+
+/* interface.c: what the kernel says of an interface. */
+struct lb_interface {
+	__u32 ifindex;
+	__u32 mtu;
+	__u8 mac[6];
+	bool is_up;
+	char driver[32];
+};
+int lb_interface_get(const char *ifname, struct lb_interface *out, struct lb_error *err);
+void lb_interface_enable_forwarding(struct lb *lb, const char *ifname);
+
+/* route.c: the kernel's routing table by rtnetlink. */
+struct lb_route_answer {
+	__u32 ifindex;
+	union lb_addr source;	/* that the host itself would use */
+	union lb_addr next_hop; /* the gateway, or the address itself */
+	bool is_local;
+};
+int lb_route_get(const union lb_addr *addr, struct lb_route_answer *out);
+/* Has the kernel resolve the neighbour and keep it fresh (NTF_EXT_MANAGED), or stop that. */
+int lb_neighbour_manage(__u32 ifindex, const union lb_addr *addr, bool is_on);
+
+/* plan.c: from a document to what must be in the maps. */
+struct lb_backend_change {
+	const struct lb_backend_config *config;
+	__u32 number;
+	bool is_new;
+	__u16 endpoint;
+	struct lb_route_answer route;
+	bool has_route;
+};
+
+struct lb_service_change {
+	const struct lb_service_config *config;
+	__u32 number;
+	bool is_new;
+	bool is_table_new; /* some slot or history bit differs */
+	struct lb_service value;
+	struct lb_backend_change *backends;
+	__u16 *owners;	/* the new table, with history bits */
+	__u16 *current; /* the table in force, with history bits */
+	__u32 moved;
+	unsigned int removed, changed;
+};
+
+struct lb_change {
+	struct lb_service_change *services;
+	unsigned int service_count;
+	__u32 *gone_services;
+	unsigned int gone_service_count;
+	__u32 *gone_backends;
+	unsigned int gone_backend_count;
+	struct lb_endpoint *endpoints; /* all, by number, as they will be */
+	bool is_change;
+};
+
+int lb_change_make(struct lb *lb, const struct lb_config *config, struct lb_change **out,
+		   struct lb_error *err);
+void lb_change_free(struct lb_change *change);
+
+/* number.c: numbers for new services, backends and endpoints. */
+__u32 lb_lines_of(__u32 slots);
+int lb_number_services(struct lb *lb, struct lb_change *change, struct lb_error *err);
+int lb_number_backends(struct lb *lb, struct lb_change *change, struct lb_error *err);
+int lb_number_endpoints(struct lb *lb, struct lb_change *change, struct lb_error *err);
+
+/* apply.c */
+int lb_change_apply(struct lb *lb, struct lb_change *change, struct lb_error *err);
+
+/* table.c: slots and their history. */
+int lb_table_make(struct lb *lb, struct lb_service_change *service, struct lb_error *err);
+int lb_table_write(struct lb *lb, struct lb_service_change *service, struct lb_error *err);
+void lb_table_read(const struct lb *lb, const struct lb_service *service, __u16 *owners);
+
+/* lookup.c */
+int lb_lookup_write(struct lb *lb, struct lb_change *change, struct lb_error *err);
+
+/* flows.c */
+typedef bool (*lb_flow_test)(const struct lb_flow *flow, const void *arg);
+void lb_flows_sweep(struct lb *lb, lb_flow_test is_stale, const void *arg);
+bool lb_flow_is_live(const struct lb *lb, const struct lb_flow *flow, __u32 now, __u32 *idle,
+		     __u32 *timeout);
+
+/* counters.c */
+int lb_read_backend_cpu(struct lb *lb, __u32 number, struct lb_backend_cpu *sum);
+int lb_clear_backend_cpu(struct lb *lb, __u32 number);
+
+#endif

@@ -1,0 +1,334 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The pinned maps: made together in a directory that gets its name last, opened together, removed
+ * together. Their ABI version is in the path and in lb_meta.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <linux/membarrier.h>
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+
+#include "internal.h"
+#include "clock.skel.h"
+#include "lb.skel.h"
+
+#define CLOCK_PIN "lb_clock"
+#define HISTORY_LIMIT 524288u
+#define SETTLE_FALLBACK_MS 100
+
+/* Fixed, so that every balancer sends a five-tuple to the same slot. Odd multipliers, no meaning. */
+static const struct lb_hash_key tuple_key = {
+	.seed = 0x6c62272e07bb0142ull,
+	.word = { 0x9ae16a3b2f90404full, 0xc949c7defebe8ca9ull, 0xb492b66fbe98f273ull,
+		  0xd6e8feb86659fd93ull, 0xa0761d6478bd642full },
+};
+
+static const char *const map_names[LB_MAP_COUNT] = {
+	[LB_MAP_META] = "lb_meta",
+	[LB_MAP_CONTROL] = "lb_control",
+	[LB_MAP_BUCKETS] = "lb_buckets",
+	[LB_MAP_SERVICES] = "lb_services",
+	[LB_MAP_BACKENDS] = "lb_backends",
+	[LB_MAP_ENDPOINTS] = "lb_endpoints",
+	[LB_MAP_SOURCES] = "lb_sources",
+	[LB_MAP_SLOTS] = "lb_slots",
+	[LB_MAP_TOTALS] = "lb_totals",
+	[LB_MAP_FLOWS] = "lb_flows",
+	[LB_MAP_PORTS] = "lb_ports",
+	[LB_MAP_BACKEND_CPU] = "lb_backend_cpu",
+	[LB_MAP_SERVICE_CPU] = "lb_service_cpu",
+	[LB_MAP_COUNTERS] = "lb_counters",
+	[LB_MAP_ROUTES] = "lb_routes",
+	[LB_MAP_HISTORY] = "lb_history",
+	[LB_MAP_EGRESS] = "lb_egress",
+};
+
+const char *lb_map_name(enum lb_map_id id)
+{
+	return map_names[id];
+}
+
+static __u32 round_up_power(__u32 number)
+{
+	__u32 power = 1;
+
+	while (power < number)
+		power *= 2;
+	return power;
+}
+
+static int map_memory(struct lb_map *map)
+{
+	struct bpf_map_info info = {};
+	__u32 size = sizeof(info);
+	const long page = sysconf(_SC_PAGESIZE);
+
+	if (bpf_obj_get_info_by_fd(map->fd, &info, &size))
+		return -errno;
+	map->length = (size_t)((info.value_size + 7) & ~7u) * info.max_entries;
+	map->length = (map->length + page - 1) / page * page;
+	map->memory = mmap(NULL, map->length, PROT_READ | PROT_WRITE, MAP_SHARED, map->fd, 0);
+	if (map->memory == MAP_FAILED) {
+		map->memory = NULL;
+		return -errno;
+	}
+	return 0;
+}
+
+static void point_at_memory(struct lb *lb)
+{
+	lb->meta = lb->maps[LB_MAP_META].memory;
+	lb->control = lb->maps[LB_MAP_CONTROL].memory;
+	lb->buckets = lb->maps[LB_MAP_BUCKETS].memory;
+	lb->services = lb->maps[LB_MAP_SERVICES].memory;
+	lb->backends = lb->maps[LB_MAP_BACKENDS].memory;
+	lb->endpoints = lb->maps[LB_MAP_ENDPOINTS].memory;
+	lb->sources = lb->maps[LB_MAP_SOURCES].memory;
+	lb->lines = lb->maps[LB_MAP_SLOTS].memory;
+	lb->totals = lb->maps[LB_MAP_TOTALS].memory;
+	lb->flows = lb->maps[LB_MAP_FLOWS].memory;
+	lb->ports = lb->maps[LB_MAP_PORTS].memory;
+}
+
+void lb_kernel_close(struct lb *lb)
+{
+	for (int i = 0; i < LB_MAP_COUNT; i++) {
+		if (lb->maps[i].memory)
+			munmap(lb->maps[i].memory, lb->maps[i].length);
+		if (lb->is_loaded && lb->maps[i].fd > 0)
+			close(lb->maps[i].fd);
+		lb->maps[i] = (struct lb_map){};
+	}
+	if (lb->clock_fd >= 0)
+		close(lb->clock_fd);
+	lb->clock_fd = -1;
+	lb->is_loaded = false;
+	point_at_memory(lb);
+}
+
+static int open_maps(struct lb *lb, const char *dir, struct lb_error *err)
+{
+	char path[PATH_MAX];
+
+	lb->is_loaded = true; /* so that closing closes what was opened */
+	for (int i = 0; i < LB_MAP_COUNT; i++) {
+		snprintf(path, sizeof(path), "%s/%s", dir, map_names[i]);
+		lb->maps[i].fd = bpf_obj_get(path);
+		if (lb->maps[i].fd < 0)
+			return lb_fail(err, -errno, "%s: %s", path, strerror(errno));
+		if (i < LB_MAP_MMAPPED && map_memory(&lb->maps[i]))
+			return lb_fail(err, -EPROTO, "%s: cannot be mapped into memory: %s", path,
+				       strerror(errno));
+	}
+	snprintf(path, sizeof(path), "%s/" CLOCK_PIN, dir);
+	lb->clock_fd = bpf_obj_get(path);
+	if (lb->clock_fd < 0)
+		return lb_fail(err, -errno, "%s: %s", path, strerror(errno));
+	point_at_memory(lb);
+	return 0;
+}
+
+int lb_kernel_open(struct lb *lb, struct lb_error *err)
+{
+	int ret;
+
+	if (access(lb->pin_dir, F_OK))
+		return -ENOENT;
+	ret = open_maps(lb, lb->pin_dir, err);
+	if (!ret && lb->meta->abi_version != LB_ABI_VERSION)
+		ret = lb_fail(err, -EPROTO,
+			      "%s: pinned maps of ABI version %u, this lbctl has version %d: detach with "
+			      "the lbctl that attached, then attach with this one",
+			      lb->pin_dir, lb->meta->abi_version, LB_ABI_VERSION);
+	if (!ret && lb->meta->namespace_cookie != lb->cookie) {
+		lb_kernel_remove(lb, NULL);
+		lb_notice(lb, "dropped the maps of an earlier namespace %s", lb->instance);
+		return -ENOENT;
+	}
+	if (ret)
+		lb_kernel_close(lb);
+	return ret;
+}
+
+static void remove_dir(const char *path)
+{
+	DIR *dir = opendir(path);
+	struct dirent *entry;
+
+	while (dir && (entry = readdir(dir)))
+		if (strcmp(entry->d_name, ".") && strcmp(entry->d_name, ".."))
+			unlinkat(dirfd(dir), entry->d_name, 0);
+	if (dir)
+		closedir(dir);
+	rmdir(path);
+}
+
+int lb_kernel_remove(struct lb *lb, struct lb_error *err)
+{
+	char trash[PATH_MAX];
+
+	/* One step out of sight: a killed command leaves all of the maps or none. */
+	snprintf(trash, sizeof(trash), "%s.old", lb->pin_dir);
+	remove_dir(trash);
+	lb_kernel_close(lb);
+	if (rename(lb->pin_dir, trash))
+		return lb_fail(err, -errno, "%s: %s", lb->pin_dir, strerror(errno));
+	remove_dir(trash);
+	return 0;
+}
+
+static void set_sizes(struct lb_bpf *skeleton, const struct lb_meta *meta)
+{
+	bpf_map__set_max_entries(skeleton->maps.lb_buckets, 2 * meta->buckets);
+	bpf_map__set_max_entries(skeleton->maps.lb_services, meta->services);
+	bpf_map__set_max_entries(skeleton->maps.lb_service_cpu, meta->services);
+	bpf_map__set_max_entries(skeleton->maps.lb_totals, meta->services);
+	bpf_map__set_max_entries(skeleton->maps.lb_backends, meta->backends);
+	bpf_map__set_max_entries(skeleton->maps.lb_backend_cpu, meta->backends);
+	bpf_map__set_max_entries(skeleton->maps.lb_sources, meta->backends);
+	bpf_map__set_max_entries(skeleton->maps.lb_endpoints, meta->backends);
+	bpf_map__set_max_entries(skeleton->maps.lb_slots, meta->lines);
+	bpf_map__set_max_entries(skeleton->maps.lb_flows, meta->flows / LB_FLOWS_PER_BUCKET);
+	bpf_map__set_max_entries(skeleton->maps.lb_ports, LB_PORTS_MAX);
+	bpf_map__set_max_entries(skeleton->maps.lb_routes, LB_ROUTES);
+	bpf_map__set_max_entries(skeleton->maps.lb_history, meta->histories);
+}
+
+static int pin_all(const char *dir, const struct lb_meta *meta, struct lb_error *err)
+{
+	char words[LB_TEXT_SIZE], path[PATH_MAX];
+	struct clock_bpf *clock = clock_bpf__open_and_load();
+	struct lb_bpf *skeleton = lb_bpf__open();
+	int ret = skeleton && clock ? 0 : -errno;
+
+	lb_program_capture(words, sizeof(words));
+	snprintf(path, sizeof(path), "%s/" CLOCK_PIN, dir);
+	if (!ret)
+		ret = bpf_program__pin(clock->progs.lb_clock, path);
+	if (!ret) {
+		set_sizes(skeleton, meta);
+		/* The maps are wanted here; each interface loads a program of its own. */
+		bpf_program__set_autoload(skeleton->progs.lb_xdp, false);
+		ret = lb_bpf__load(skeleton);
+	}
+	for (int i = 0; !ret && i < LB_MAP_COUNT; i++) {
+		snprintf(path, sizeof(path), "%s/%s", dir, map_names[i]);
+		ret = bpf_map__pin(bpf_object__find_map_by_name(skeleton->obj, map_names[i]), path);
+	}
+	lb_program_capture(NULL, 0);
+	clock_bpf__destroy(clock);
+	lb_bpf__destroy(skeleton);
+	if (ret)
+		return lb_fail(err, ret, "the kernel refuses the maps: %s%s%s", strerror(-ret),
+			       words[0] ? ": " : "", words);
+	return 0;
+}
+
+static void read_port_ranges(struct lb_control *control)
+{
+	unsigned int low = 32768, high = 60999;
+	FILE *file = fopen("/proc/sys/net/ipv4/ip_local_port_range", "re");
+
+	if (file) {
+		if (fscanf(file, "%u %u", &low, &high) != 2 || low > high || high > 65535) {
+			low = 32768;
+			high = 60999;
+		}
+		fclose(file);
+	}
+	control->port_low[0] = 1024;
+	control->port_count[0] = low > 1024 ? low - 1024 : 0;
+	control->port_low[1] = high + 1 > 65535 ? 65535 : high + 1;
+	control->port_count[1] = 65535 - high;
+}
+
+static void first_contents(struct lb *lb, const struct lb_meta *meta)
+{
+	struct timespec tick = {};
+
+	*lb->meta = *meta;
+	clock_getres(CLOCK_MONOTONIC_COARSE, &tick);
+	lb->control->hz = tick.tv_nsec ? (1000000000 + tick.tv_nsec / 2) / tick.tv_nsec : 250;
+	lb->control->bucket_limit = meta->buckets;
+	lb->control->lookup = 0;
+	lb->control->is_settled = 1;
+	read_port_ranges(lb->control);
+}
+
+static int fill_meta(struct lb *lb, const struct lb_limits *limits, struct lb_meta *meta)
+{
+	meta->abi_version = LB_ABI_VERSION;
+	meta->services = limits->services;
+	meta->backends = limits->backends;
+	meta->lines = 2 * ((limits->slots + LB_OWNERS_PER_LINE - 1) / LB_OWNERS_PER_LINE);
+	meta->flows = round_up_power(limits->flows);
+	meta->buckets = round_up_power(2 * limits->services + limits->backends);
+	meta->histories = limits->slots < HISTORY_LIMIT ? limits->slots : HISTORY_LIMIT;
+	meta->namespace_cookie = lb->cookie;
+	meta->tuple_key = tuple_key;
+	if (getrandom(&meta->flow_key, sizeof(meta->flow_key), 0) != sizeof(meta->flow_key))
+		return -EIO;
+	for (int i = 0; i < LB_HASH_WORDS; i++)
+		meta->flow_key.word[i] |= 1;
+	return 0;
+}
+
+int lb_kernel_create(struct lb *lb, const struct lb_limits *limits, struct lb_error *err)
+{
+	struct lb_meta meta = {};
+	char stage[PATH_MAX];
+	int ret = fill_meta(lb, limits, &meta);
+
+	if (ret)
+		return lb_fail(err, ret, "no random numbers: %s", strerror(-ret));
+	if ((mkdir(LB_BPFFS "/lbctl", 0700) && errno != EEXIST))
+		return lb_fail(err, -errno, LB_BPFFS "/lbctl: %s", strerror(errno));
+	snprintf(stage, sizeof(stage), LB_BPFFS "/lbctl/v%d", LB_ABI_VERSION);
+	if (mkdir(stage, 0700) && errno != EEXIST)
+		return lb_fail(err, -errno, "%s: %s", stage, strerror(errno));
+	snprintf(stage, sizeof(stage), "%s.new", lb->pin_dir);
+	remove_dir(stage);
+	if (mkdir(stage, 0700))
+		return lb_fail(err, -errno, "%s: %s", stage, strerror(errno));
+	ret = pin_all(stage, &meta, err) ?: open_maps(lb, stage, err);
+	if (!ret) {
+		first_contents(lb, &meta);
+		if (rename(stage, lb->pin_dir))
+			ret = lb_fail(err, -errno, "%s: %s", lb->pin_dir, strerror(errno));
+	}
+	if (ret) {
+		lb_kernel_close(lb);
+		remove_dir(stage);
+	}
+	return ret;
+}
+
+__u64 lb_kernel_jiffies(const struct lb *lb)
+{
+	__u64 jiffies = 0;
+	LIBBPF_OPTS(bpf_test_run_opts, opts, .ctx_in = &jiffies, .ctx_size_in = sizeof(jiffies),
+		    .ctx_out = &jiffies, .ctx_size_out = sizeof(jiffies));
+
+	return bpf_prog_test_run_opts(lb->clock_fd, &opts) ? 0 : jiffies;
+}
+
+void lb_kernel_settle(void)
+{
+	const struct timespec wait = { .tv_nsec = SETTLE_FALLBACK_MS * 1000000l };
+
+	/* The kernel waits for an RCU grace period; a packet's whole way is one read-side section. */
+	if (syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0))
+		nanosleep(&wait, NULL);
+}

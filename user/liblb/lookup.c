@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The look-up table that tells services and backends by address, port and protocol: written beside the
+ * one in force with a seed under which every entry fits its bucket, then put into force with one store.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "internal.h"
+
+#define SEED_TRIES 4096
+
+struct entry {
+	union lb_addr addr;
+	__be16 port;
+	__u8 proto;
+	__u32 value;
+};
+
+static __u32 collect(const struct lb *lb, const struct lb_change *change, struct entry *list)
+{
+	__u32 count = 0;
+
+	for (unsigned int i = 0; i < change->service_count; i++) {
+		const struct lb_service *value = &change->services[i].value;
+		const __u32 number = change->services[i].number;
+		bool is_known = false;
+
+		list[count++] = (struct entry){ value->vip, value->port, value->proto,
+						LB_IS_SERVICE | number };
+		for (unsigned int j = 0; j < i && !is_known; j++)
+			is_known = lb_addr_is_equal(&change->services[j].value.vip, &value->vip);
+		if (!is_known)
+			list[count++] =
+				(struct entry){ value->vip, 0, 0, LB_IS_ADDRESS | number };
+	}
+	for (__u32 i = 0; i < lb->meta->backends; i++) {
+		const struct lb_endpoint *endpoint = &change->endpoints[i];
+
+		if (endpoint->is_in_use)
+			list[count++] = (struct entry){ endpoint->addr, endpoint->port,
+							endpoint->proto, LB_IS_ENDPOINT | i };
+	}
+	return count;
+}
+
+static int compare_tags(const void *a, const void *b)
+{
+	const __u32 x = *(const __u32 *)a, y = *(const __u32 *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+/* False if an entry does not fit, or if two have the same tag and so could hide one another. */
+static bool place(const struct lb *lb, struct lb_bucket *table, __u32 mask, __u32 seed,
+		  const struct entry *list, __u32 count, __u32 *tags)
+{
+	memset(table, 0, ((size_t)mask + 1) * sizeof(*table));
+	for (__u32 i = 0; i < count; i++) {
+		const __u64 hash = lb_hash_lookup(&lb->meta->flow_key, &list[i].addr, list[i].port,
+						  list[i].proto, seed);
+		struct lb_bucket *bucket = &table[(__u32)hash & mask];
+		int at = 0;
+
+		while (at < LB_BUCKET_ENTRIES && bucket->entry[at].tag)
+			at++;
+		if (at == LB_BUCKET_ENTRIES)
+			return false;
+		tags[i] = (__u32)(hash >> 32);
+		bucket->entry[at].tag = tags[i];
+		bucket->entry[at].value = list[i].value;
+	}
+	qsort(tags, count, sizeof(*tags), compare_tags);
+	for (__u32 i = 1; i < count; i++)
+		if (tags[i] == tags[i - 1])
+			return false;
+	return true;
+}
+
+/* A table as small as the entries allow stays in the CPU's cache. */
+static __u32 pick_mask(const struct lb *lb, __u32 count)
+{
+	__u32 buckets = 16;
+
+	while (buckets < count && buckets < lb->meta->buckets)
+		buckets *= 2;
+	return (buckets < lb->meta->buckets ? buckets : lb->meta->buckets) - 1;
+}
+
+static int fill(struct lb *lb, const struct entry *list, __u32 count, __u32 *tags,
+		struct lb_error *err)
+{
+	const __u64 now = lb->control->lookup;
+	const __u32 half = !LB_LOOKUP_HALF(now), mask = pick_mask(lb, count);
+	struct lb_bucket *table = lb->buckets + (half ? lb->meta->buckets : 0);
+
+	for (__u32 i = 1; i <= SEED_TRIES; i++) {
+		const __u32 seed = LB_LOOKUP_SEED(now) + i;
+		const __u64 word = (__u64)half << 63 | (__u64)mask << 32 | seed;
+
+		if (!place(lb, table, mask, seed, list, count, tags))
+			continue;
+		lb->control->is_settled = 0;
+		__atomic_store_n(&lb->control->lookup, word, __ATOMIC_SEQ_CST);
+		return 0;
+	}
+	return lb_fail(err, -ENOSPC, "the look-up table cannot hold %u entries: raise 'limits: backends'",
+		       count);
+}
+
+/* Whether the table in force says just this, which spares a change of weight the flip. */
+static bool is_same(const struct lb *lb, const struct entry *list, __u32 count)
+{
+	const __u64 now = lb->control->lookup;
+	const __u32 mask = LB_LOOKUP_MASK(now);
+	const struct lb_bucket *table = lb->buckets + (LB_LOOKUP_HALF(now) ? lb->meta->buckets : 0);
+	__u32 present = 0;
+
+	for (__u32 i = 0; i < count; i++) {
+		const __u64 hash = lb_hash_lookup(&lb->meta->flow_key, &list[i].addr, list[i].port,
+						  list[i].proto, LB_LOOKUP_SEED(now));
+		const struct lb_bucket *bucket = &table[(__u32)hash & mask];
+		bool is_there = false;
+
+		for (int at = 0; at < LB_BUCKET_ENTRIES; at++)
+			is_there |= bucket->entry[at].tag == (__u32)(hash >> 32) &&
+				    bucket->entry[at].value == list[i].value;
+		if (!is_there)
+			return false;
+	}
+	for (__u32 i = 0; i <= mask; i++)
+		for (int at = 0; at < LB_BUCKET_ENTRIES; at++)
+			present += table[i].entry[at].tag != 0;
+	return present == count;
+}
+
+int lb_lookup_write(struct lb *lb, struct lb_change *change, struct lb_error *err)
+{
+	const size_t most = 2 * (size_t)change->service_count + lb->meta->backends + 1;
+	struct entry *list = calloc(most, sizeof(*list));
+	__u32 *tags = calloc(most, sizeof(*tags));
+	int ret;
+
+	if (!list || !tags) {
+		ret = lb_fail(err, -ENOMEM, "out of memory");
+	} else {
+		const __u32 count = collect(lb, change, list);
+
+		ret = is_same(lb, list, count) ? 0 : fill(lb, list, count, tags, err);
+	}
+	free(list);
+	free(tags);
+	return ret;
+}

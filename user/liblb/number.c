@@ -1,0 +1,227 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Numbers for what is new: the first free one each. A number that flows may still name is swept from the
+ * flow table before it is given again (apply.c), so it is taken only after the never-used ones.
+ */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "internal.h"
+
+__u32 lb_lines_of(__u32 slots)
+{
+	return (slots + LB_OWNERS_PER_LINE - 1) / LB_OWNERS_PER_LINE;
+}
+
+
+/* First fit among the tables of all services, old and newly placed; ~0 if there is no gap. */
+static __u32 place_table(const struct lb *lb, const struct lb_change *change, __u32 length)
+{
+	__u32 at = 0;
+	bool is_clear;
+
+	do {
+		is_clear = true;
+		for (__u32 i = 0; i < lb->meta->services + change->service_count; i++) {
+			const bool is_old = i < lb->meta->services;
+			const struct lb_service_change *mine =
+				is_old ? NULL : &change->services[i - lb->meta->services];
+			const struct lb_service *other = is_old ? &lb->services[i] : &mine->value;
+			const __u32 end = other->first_line + 2 * lb_lines_of(other->slots);
+
+			if (is_old ? !(other->flags & LB_S_IN_USE)
+				   : !mine->is_new || mine->number == ~0u)
+				continue;
+			if (at < end && other->first_line < at + length) {
+				at = end;
+				is_clear = false;
+			}
+		}
+	} while (!is_clear);
+	return at + length <= lb->meta->lines ? at : ~0u;
+}
+
+/* The window of backend numbers with the most room: all backends of a service share one. */
+static __u32 pick_window(const struct lb *lb)
+{
+	__u32 best = 0, best_free = 0;
+
+	for (__u32 base = 0; base < lb->meta->backends; base += LB_BACKEND_WINDOW) {
+		__u32 count = 0;
+
+		for (__u32 i = base; i < lb->meta->backends && i < base + LB_BACKEND_WINDOW; i++)
+			count += !(lb->backends[i].flags & LB_B_IN_USE);
+		if (count > best_free) {
+			best_free = count;
+			best = base;
+		}
+	}
+	return best;
+}
+
+int lb_number_services(struct lb *lb, struct lb_change *change, struct lb_error *err)
+{
+	__u32 next = 0;
+
+	for (unsigned int i = 0; i < change->service_count; i++) {
+		struct lb_service_change *service = &change->services[i];
+		__u32 lines = 2 * lb_lines_of(service->value.slots), at;
+
+		if (!service->is_new)
+			continue;
+		while (next < lb->meta->services && lb->services[next].flags & LB_S_IN_USE)
+			next++;
+		if (next == lb->meta->services)
+			return lb_fail(err, -ENOSPC,
+				       "service %s: all %u services are taken: raise 'limits: services' and "
+				       "attach anew, or delete one first",
+				       service->config->name, lb->meta->services);
+		at = place_table(lb, change, lines);
+		if (at == ~0u)
+			return lb_fail(err, -ENOSPC,
+				       "service %s: no room for a table of %u slots: raise 'limits: slots' "
+				       "and attach anew",
+				       service->config->name, service->value.slots);
+		service->number = next++;
+		service->value.first_line = at;
+		service->value.line = at;
+		service->value.backend_base = pick_window(lb);
+	}
+	return 0;
+}
+
+static __u32 free_backend(const struct lb *lb, const bool *is_taken, __u32 base)
+{
+	__u32 end = base + LB_BACKEND_WINDOW;
+	__u32 used = ~0u;
+
+	if (end > lb->meta->backends)
+		end = lb->meta->backends;
+	for (__u32 i = base; i < end; i++) {
+		if (is_taken[i] || lb->backends[i].flags & LB_B_IN_USE)
+			continue;
+		if (!(lb->backends[i].flags & LB_B_USED))
+			return i;
+		if (used == ~0u)
+			used = i;
+	}
+	return used;
+}
+
+int lb_number_backends(struct lb *lb, struct lb_change *change, struct lb_error *err)
+{
+	bool *is_taken = calloc(lb->meta->backends, sizeof(*is_taken));
+
+	if (!is_taken)
+		return lb_fail(err, -ENOMEM, "out of memory");
+	for (unsigned int i = 0; i < change->service_count; i++) {
+		struct lb_service_change *service = &change->services[i];
+
+		for (unsigned int b = 0; b < service->config->backend_count; b++) {
+			struct lb_backend_change *backend = &service->backends[b];
+
+			if (!backend->is_new)
+				continue;
+			backend->number = free_backend(lb, is_taken, service->value.backend_base);
+			if (backend->number == ~0u) {
+				free(is_taken);
+				return lb_fail(err, -ENOSPC,
+					       "service %s: all %u backends are taken: raise 'limits: "
+					       "backends' and attach anew, or delete one first",
+					       service->config->name, lb->meta->backends);
+			}
+			is_taken[backend->number] = true;
+		}
+	}
+	free(is_taken);
+	return 0;
+}
+
+static __u32 find_endpoint(const struct lb_endpoint *endpoints, __u32 count,
+			   const union lb_addr *addr, __be16 port, __u8 proto)
+{
+	for (__u32 i = 0; i < count; i++)
+		if (endpoints[i].is_in_use && endpoints[i].port == port &&
+		    endpoints[i].proto == proto && lb_addr_is_equal(&endpoints[i].addr, addr))
+			return i;
+	return ~0u;
+}
+
+static __u32 free_endpoint(const struct lb *lb, const struct lb_endpoint *endpoints)
+{
+	__u32 used = ~0u;
+
+	for (__u32 i = 0; i < lb->meta->backends; i++) {
+		if (endpoints[i].is_in_use || lb->endpoints[i].is_in_use)
+			continue;
+		if (!lb->endpoints[i].was_used)
+			return i;
+		if (used == ~0u)
+			used = i;
+	}
+	return used;
+}
+
+/* Which endpoints the document needs, with the numbers that they have already where they have one. */
+static int number_endpoint(struct lb *lb, struct lb_change *change,
+			   struct lb_service_change *service, struct lb_backend_change *backend,
+			   struct lb_error *err)
+{
+	const __be16 port = htons(lb_backend_port(service->config, backend->config));
+	const __u8 proto = service->config->proto;
+	const union lb_addr *addr = &backend->config->addr;
+	struct lb_endpoint *endpoint;
+	__u32 number;
+
+	if (!backend->is_new) {
+		/* Looked up by number, not searched for: it was found when it was new. */
+		number = lb->backends[backend->number].endpoint;
+		if (!change->endpoints[number].is_in_use)
+			change->endpoints[number] = lb->endpoints[number];
+	} else {
+		number = find_endpoint(change->endpoints, lb->meta->backends, addr, port, proto);
+		if (number == ~0u)
+			number = find_endpoint(lb->endpoints, lb->meta->backends, addr, port, proto);
+		if (number == ~0u)
+			number = free_endpoint(lb, change->endpoints);
+		if (number == ~0u)
+			return lb_fail(err, -ENOSPC,
+				       "service %s: all %u backend addresses are taken: raise 'limits: "
+				       "backends' and attach anew",
+				       service->config->name, lb->meta->backends);
+	}
+	backend->endpoint = number;
+	endpoint = &change->endpoints[number];
+	endpoint->addr = *addr;
+	endpoint->port = port;
+	endpoint->proto = proto;
+	endpoint->is_in_use = 1;
+	endpoint->has_nat = lb_backend_mode(service->config, backend->config) == LB_MODE_NAT;
+	if (endpoint->has_nat) {
+		endpoint->service = service->number;
+		endpoint->backend = backend->number - service->value.backend_base;
+	}
+	return 0;
+}
+
+int lb_number_endpoints(struct lb *lb, struct lb_change *change, struct lb_error *err)
+{
+	int ret = 0;
+
+	change->endpoints = calloc(lb->meta->backends, sizeof(*change->endpoints));
+	if (!change->endpoints)
+		return lb_fail(err, -ENOMEM, "out of memory");
+	/* Those that have a number first, so that no new one is given theirs. */
+	for (int is_new = 0; !ret && is_new < 2; is_new++)
+		for (unsigned int i = 0; !ret && i < change->service_count; i++) {
+			struct lb_service_change *service = &change->services[i];
+
+			for (unsigned int b = 0; !ret && b < service->config->backend_count; b++)
+				if (service->backends[b].is_new == is_new)
+					ret = number_endpoint(lb, change, service,
+							      &service->backends[b], err);
+		}
+	return ret;
+}

@@ -1,0 +1,356 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * From a document to what must be in the maps: what is there already keeps its number, what is new gets
+ * one, what is gone is listed. Nothing is written here, so a plan that cannot work changes nothing.
+ */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "internal.h"
+
+#define NOT_FOUND (~0u)
+
+static __u32 find_service(const struct lb *lb, const struct lb_service_config *config)
+{
+	for (__u32 i = 0; i < lb->meta->services; i++) {
+		const struct lb_service *service = &lb->services[i];
+
+		if (service->flags & LB_S_IN_USE && service->proto == config->proto &&
+		    service->port == htons(config->port) &&
+		    lb_addr_is_equal(&service->vip, &config->vip))
+			return i;
+	}
+	return NOT_FOUND;
+}
+
+static __u32 find_backend(const struct lb *lb, __u32 service,
+			  const struct lb_service_config *config,
+			  const struct lb_backend_config *wanted)
+{
+	const __be16 port = htons(lb_backend_port(config, wanted));
+	const enum lb_mode mode = lb_backend_mode(config, wanted);
+
+	for (__u32 i = 0; i < lb->meta->backends; i++) {
+		const struct lb_backend *backend = &lb->backends[i];
+
+		if (backend->flags & LB_B_IN_USE && backend->service == service &&
+		    backend->port == port && backend->mode == mode &&
+		    lb_addr_is_equal(&backend->addr, &wanted->addr))
+			return i;
+	}
+	return NOT_FOUND;
+}
+
+static __u32 to_jiffies(const struct lb *lb, __u32 seconds)
+{
+	return seconds * lb->control->hz;
+}
+
+static void fill_value(const struct lb *lb, struct lb_service_change *change)
+{
+	const struct lb_service_config *config = change->config;
+	struct lb_service *value = &change->value;
+
+	value->vip = config->vip;
+	value->port = htons(config->port);
+	value->proto = config->proto;
+	value->mode = config->mode == LB_MODE_INHERIT ? LB_MODE_FULLNAT : config->mode;
+	value->slots = config->slots;
+	value->flags = LB_S_IN_USE | (config->is_stateless ? LB_S_STATELESS : 0);
+	if (config->proto == IPPROTO_UDP && !config->is_stateless)
+		value->flags |= LB_S_TRACKED;
+	for (unsigned int i = 0; i < config->backend_count; i++)
+		if (lb_backend_mode(config, &config->backends[i]) == LB_MODE_FULLNAT)
+			value->flags |= LB_S_TRACKED;
+	value->timeout_syn = to_jiffies(lb, config->timeouts.syn);
+	value->timeout_established = to_jiffies(lb, config->timeouts.established);
+	value->timeout_fin = to_jiffies(lb, config->timeouts.fin);
+	value->timeout_udp = to_jiffies(lb, config->timeouts.udp);
+	memcpy(value->name, config->name, sizeof(value->name));
+}
+
+static int match_backends(struct lb *lb, struct lb_service_change *change, bool *is_kept,
+			  struct lb_error *err)
+{
+	const struct lb_service_config *config = change->config;
+
+	change->backends = calloc(config->backend_count + 1, sizeof(*change->backends));
+	if (!change->backends)
+		return lb_fail(err, -ENOMEM, "out of memory");
+	for (unsigned int i = 0; i < config->backend_count; i++) {
+		struct lb_backend_change *backend = &change->backends[i];
+		char text[LB_ADDR_TEXT_SIZE];
+
+		backend->config = &config->backends[i];
+		backend->number = change->is_new ? NOT_FOUND
+						 : find_backend(lb, change->number, config,
+								backend->config);
+		backend->is_new = backend->number == NOT_FOUND;
+		backend->has_route = !lb_route_get(&backend->config->addr, &backend->route);
+		if (backend->is_new && lb_backend_mode(config, backend->config) == LB_MODE_FULLNAT &&
+		    !config->source_count && !backend->has_route)
+			return lb_fail(err, -EHOSTUNREACH,
+				       "backend %s of service %s: no route to it, so full NAT has no source "
+				       "address: add a route, or set 'source ADDR' on the service",
+				       lb_addr_format(&backend->config->addr, text), config->name);
+		if (backend->is_new)
+			continue;
+		is_kept[backend->number] = true;
+		if (lb->backends[backend->number].weight != backend->config->weight ||
+		    !(lb->backends[backend->number].flags & LB_B_DRAIN) ==
+			    backend->config->is_drained)
+			change->changed++;
+	}
+	return 0;
+}
+
+static int match_services(struct lb *lb, const struct lb_config *config, struct lb_change *change,
+			  bool *is_kept, bool *is_backend_kept, struct lb_error *err)
+{
+	for (unsigned int i = 0; i < config->service_count; i++) {
+		struct lb_service_change *service = &change->services[i];
+		int ret;
+
+		service->config = &config->services[i];
+		service->number = find_service(lb, service->config);
+		service->is_new = service->number == NOT_FOUND;
+		fill_value(lb, service);
+		if (!service->is_new) {
+			const struct lb_service *old = &lb->services[service->number];
+
+			is_kept[service->number] = true;
+			if (old->slots != service->config->slots)
+				return lb_fail(err, -EINVAL,
+					       "service %s: its table has %u slots and keeps them: to get %u, "
+					       "delete the service and add it again",
+					       service->config->name, old->slots,
+					       service->config->slots);
+			service->value.line = old->line;
+			service->value.first_line = old->first_line;
+			service->value.backend_base = old->backend_base;
+		}
+		ret = match_backends(lb, service, is_backend_kept, err);
+		if (ret)
+			return ret;
+	}
+	return 0;
+}
+
+/* What is in the maps and not in the document. */
+static int list_gone(struct lb *lb, struct lb_change *change, const bool *is_kept,
+		     const bool *is_backend_kept)
+{
+	change->gone_services = calloc(lb->meta->services, sizeof(__u32));
+	change->gone_backends = calloc(lb->meta->backends, sizeof(__u32));
+	if (!change->gone_services || !change->gone_backends)
+		return -ENOMEM;
+	for (__u32 i = 0; i < lb->meta->services; i++)
+		if (lb->services[i].flags & LB_S_IN_USE && !is_kept[i])
+			change->gone_services[change->gone_service_count++] = i;
+	for (__u32 i = 0; i < lb->meta->backends; i++) {
+		if (!(lb->backends[i].flags & LB_B_IN_USE) || is_backend_kept[i])
+			continue;
+		change->gone_backends[change->gone_backend_count++] = i;
+		for (unsigned int s = 0; s < change->service_count; s++)
+			if (!change->services[s].is_new &&
+			    change->services[s].number == lb->backends[i].service)
+				change->services[s].removed++;
+	}
+	return 0;
+}
+
+static int make(struct lb *lb, const struct lb_config *config, struct lb_change *change,
+		struct lb_error *err)
+{
+	bool *is_kept = calloc(lb->meta->services, sizeof(bool));
+	bool *is_backend_kept = calloc(lb->meta->backends, sizeof(bool));
+	int ret = is_kept && is_backend_kept ? 0 : lb_fail(err, -ENOMEM, "out of memory");
+
+	if (!ret)
+		ret = match_services(lb, config, change, is_kept, is_backend_kept, err);
+	if (!ret && list_gone(lb, change, is_kept, is_backend_kept))
+		ret = lb_fail(err, -ENOMEM, "out of memory");
+	free(is_kept);
+	free(is_backend_kept);
+	if (!ret)
+		ret = lb_number_services(lb, change, err) ?: lb_number_backends(lb, change, err) ?:
+							     lb_number_endpoints(lb, change, err);
+	for (unsigned int i = 0; !ret && i < change->service_count; i++)
+		ret = lb_table_make(lb, &change->services[i], err);
+	return ret;
+}
+
+int lb_change_make(struct lb *lb, const struct lb_config *config, struct lb_change **out,
+		   struct lb_error *err)
+{
+	struct lb_change *change = calloc(1, sizeof(*change));
+	int ret;
+
+	if (!change)
+		return lb_fail(err, -ENOMEM, "out of memory");
+	change->services = calloc(config->service_count + 1, sizeof(*change->services));
+	change->service_count = config->service_count;
+	ret = change->services ? make(lb, config, change, err)
+			       : lb_fail(err, -ENOMEM, "out of memory");
+	if (ret) {
+		lb_change_free(change);
+		return ret;
+	}
+	*out = change;
+	return 0;
+}
+
+void lb_change_free(struct lb_change *change)
+{
+	if (!change)
+		return;
+	for (unsigned int i = 0; change->services && i < change->service_count; i++) {
+		free(change->services[i].backends);
+		free(change->services[i].owners);
+		free(change->services[i].current);
+	}
+	free(change->services);
+	free(change->gone_services);
+	free(change->gone_backends);
+	free(change->endpoints);
+	free(change);
+}
+
+static bool is_value_changed(const struct lb *lb, const struct lb_service_change *change)
+{
+	struct lb_service old = lb->services[change->number];
+
+	old.line = change->value.line;
+	return memcmp(&old, &change->value, sizeof(old)) != 0;
+}
+
+static void fill_plan(struct lb *lb, const struct lb_service_change *change,
+		      struct lb_service_plan *plan)
+{
+	memcpy(plan->name, change->config->name, sizeof(plan->name));
+	plan->slots = change->config->slots;
+	plan->moved = change->moved;
+	plan->removed = change->removed;
+	plan->changed = change->changed;
+	for (unsigned int b = 0; b < change->config->backend_count; b++)
+		plan->added += change->backends[b].is_new;
+	plan->action = change->is_new ? '+' : ' ';
+	if (!change->is_new && (plan->added || plan->removed || plan->changed || plan->moved ||
+				is_value_changed(lb, change)))
+		plan->action = '~';
+}
+
+/* Detached: what differs from the running document, since there are no maps to compare with. */
+static int plan_documents(struct lb *lb, const struct lb_config *config, struct lb_plan *plan,
+			  struct lb_error *err)
+{
+	struct lb_config *old;
+	int ret = lb_read_intent(lb, &old, err);
+
+	if (ret)
+		return ret;
+	plan->services = calloc(config->service_count + old->service_count + 1,
+				sizeof(*plan->services));
+	if (!plan->services) {
+		lb_config_free(old);
+		return lb_fail(err, -ENOMEM, "out of memory");
+	}
+	for (unsigned int i = 0; i < config->service_count; i++) {
+		const struct lb_service_config *service = &config->services[i];
+		struct lb_service_plan *line = &plan->services[plan->service_count++];
+		struct lb_service_config *known = lb_config_find_service(old, service->name);
+
+		memcpy(line->name, service->name, sizeof(line->name));
+		line->slots = service->slots;
+		line->action = known ? ' ' : '+';
+		for (unsigned int b = 0; b < service->backend_count; b++) {
+			const struct lb_backend_config *backend = &service->backends[b];
+			const struct lb_backend_config *before =
+				known ? lb_config_find_backend(known, &backend->addr,
+							       lb_backend_port(service, backend))
+				      : NULL;
+
+			line->added += !before;
+			line->changed += before && (before->weight != backend->weight ||
+						    before->is_drained != backend->is_drained);
+		}
+		if (known)
+			line->removed = known->backend_count + line->added - service->backend_count;
+		if (known && (line->added || line->removed || line->changed))
+			line->action = '~';
+	}
+	for (unsigned int i = 0; i < old->service_count; i++) {
+		struct lb_service_plan *line = &plan->services[plan->service_count];
+
+		if (lb_config_find_service((struct lb_config *)config, old->services[i].name))
+			continue;
+		memcpy(line->name, old->services[i].name, sizeof(line->name));
+		line->slots = old->services[i].slots;
+		line->removed = old->services[i].backend_count;
+		line->action = '-';
+		plan->service_count++;
+	}
+	lb_config_free(old);
+	return 0;
+}
+
+static int plan_maps(struct lb *lb, const struct lb_config *config, struct lb_plan *plan,
+		     struct lb_error *err)
+{
+	struct lb_change *change;
+	int ret = lb_change_make(lb, config, &change, err);
+
+	if (ret)
+		return ret;
+	plan->services = calloc(change->service_count + change->gone_service_count + 1,
+				sizeof(*plan->services));
+	if (!plan->services) {
+		lb_change_free(change);
+		return lb_fail(err, -ENOMEM, "out of memory");
+	}
+	for (unsigned int i = 0; i < change->service_count; i++)
+		fill_plan(lb, &change->services[i], &plan->services[plan->service_count++]);
+	for (unsigned int i = 0; i < change->gone_service_count; i++) {
+		const struct lb_service *gone = &lb->services[change->gone_services[i]];
+		struct lb_service_plan *line = &plan->services[plan->service_count++];
+
+		memcpy(line->name, gone->name, sizeof(line->name));
+		line->slots = gone->slots;
+		line->action = '-';
+	}
+	lb_change_free(change);
+	return 0;
+}
+
+int lb_make_plan(struct lb *lb, const struct lb_config *config, struct lb_plan **out,
+		 struct lb_error *err)
+{
+	struct lb_plan *plan;
+	int ret = lb_config_check(config, err);
+
+	if (ret)
+		return ret;
+	plan = calloc(1, sizeof(*plan));
+	if (!plan)
+		return lb_fail(err, -ENOMEM, "out of memory");
+	ret = lb->is_loaded ? plan_maps(lb, config, plan, err)
+			    : plan_documents(lb, config, plan, err);
+	if (ret) {
+		lb_plan_free(plan);
+		return ret;
+	}
+	for (unsigned int i = 0; i < plan->service_count; i++)
+		plan->is_change |= plan->services[i].action != ' ';
+	*out = plan;
+	return 0;
+}
+
+void lb_plan_free(struct lb_plan *plan)
+{
+	if (plan)
+		free(plan->services);
+	free(plan);
+}

@@ -1,0 +1,272 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Reads counters, tables and flows into one picture of the instance. Takes no lock. */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <bpf/bpf.h>
+
+#include "internal.h"
+
+int lb_read_backend_cpu(struct lb *lb, __u32 number, struct lb_backend_cpu *sum)
+{
+	struct lb_backend_cpu *each = calloc(lb->cpus, sizeof(*each));
+	int ret = each ? bpf_map_lookup_elem(lb->maps[LB_MAP_BACKEND_CPU].fd, &number, each)
+		       : -ENOMEM;
+
+	memset(sum, 0, sizeof(*sum));
+	for (int i = 0; !ret && i < lb->cpus; i++) {
+		sum->packets_in += each[i].packets_in;
+		sum->bytes_in += each[i].bytes_in;
+		sum->packets_out += each[i].packets_out;
+		sum->bytes_out += each[i].bytes_out;
+		sum->connections += each[i].connections;
+	}
+	free(each);
+	return ret;
+}
+
+int lb_clear_backend_cpu(struct lb *lb, __u32 number)
+{
+	struct lb_backend_cpu *zero = calloc(lb->cpus, sizeof(*zero));
+	int ret = zero ? bpf_map_update_elem(lb->maps[LB_MAP_BACKEND_CPU].fd, &number, zero, 0)
+		       : -ENOMEM;
+
+	free(zero);
+	return ret;
+}
+
+static int read_reasons(struct lb *lb, enum lb_map_id map, __u32 number, size_t size,
+			size_t offset, __u64 reasons[LB_R_COUNT], __u64 *received)
+{
+	char *each = calloc(lb->cpus, size);
+	int ret = each ? bpf_map_lookup_elem(lb->maps[map].fd, &number, each) : -ENOMEM;
+
+	for (int i = 0; !ret && i < lb->cpus; i++) {
+		const __u64 *counters = (const __u64 *)(each + i * size);
+
+		if (received)
+			*received += counters[0];
+		for (int r = 0; r < LB_R_COUNT; r++)
+			reasons[r] += counters[offset + r];
+	}
+	free(each);
+	return ret;
+}
+
+static void fill_config(const struct lb *lb, const struct lb_service *service,
+			struct lb_service_config *config)
+{
+	const __u32 hz = lb->control->hz;
+
+	memcpy(config->name, service->name, sizeof(config->name));
+	config->proto = service->proto;
+	config->vip = service->vip;
+	config->port = ntohs(service->port);
+	config->mode = service->mode;
+	config->slots = service->slots;
+	config->is_stateless = service->flags & LB_S_STATELESS;
+	config->timeouts.syn = service->timeout_syn / hz;
+	config->timeouts.established = service->timeout_established / hz;
+	config->timeouts.fin = service->timeout_fin / hz;
+	config->timeouts.udp = service->timeout_udp / hz;
+}
+
+static void add_traffic(struct lb_traffic *sum, const struct lb_traffic *part)
+{
+	sum->packets_in += part->packets_in;
+	sum->bytes_in += part->bytes_in;
+	sum->packets_out += part->packets_out;
+	sum->bytes_out += part->bytes_out;
+	sum->connections += part->connections;
+	if (part->active == LB_UNKNOWN || sum->active == LB_UNKNOWN)
+		sum->active = LB_UNKNOWN;
+	else
+		sum->active += part->active;
+	sum->ports_limit += part->ports_limit;
+}
+
+static int fill_backend(struct lb *lb, __u32 number, __u32 slots, __u64 active,
+			struct lb_backend_state *out)
+{
+	const struct lb_backend *backend = &lb->backends[number];
+	const struct lb_service *service = &lb->services[backend->service];
+	struct lb_backend_cpu sum;
+	int ret = lb_read_backend_cpu(lb, number, &sum);
+
+	lb_backend_config_init(&out->config);
+	out->config.addr = backend->addr;
+	out->config.port = ntohs(backend->port);
+	out->config.weight = backend->weight;
+	out->config.mode = backend->mode;
+	out->config.is_drained = backend->flags & LB_B_DRAIN;
+	out->slots = slots;
+	out->traffic.packets_in = sum.packets_in;
+	out->traffic.bytes_in = sum.bytes_in;
+	out->traffic.packets_out = sum.packets_out;
+	out->traffic.bytes_out = sum.bytes_out;
+	out->traffic.connections = sum.connections;
+	out->traffic.active = active;
+	if (backend->mode == LB_MODE_NAT && !(service->flags & LB_S_TRACKED && service->proto == 17))
+		out->traffic.active = LB_UNKNOWN;
+	if (backend->mode == LB_MODE_FULLNAT)
+		out->traffic.ports_limit =
+			(__u64)backend->source_count *
+			(lb->control->port_count[0] + lb->control->port_count[1]);
+	return ret;
+}
+
+/* Slots of each backend by number, and how many have history. */
+static __u32 count_slots(const struct lb *lb, const struct lb_service *service, __u32 *slots)
+{
+	__u32 history = 0;
+
+	for (__u32 i = 0; i < service->slots; i++) {
+		const __u16 owner = lb->lines[service->line + i / LB_OWNERS_PER_LINE]
+					    .owner[i % LB_OWNERS_PER_LINE];
+		const __u32 number = service->backend_base + (owner & LB_OWNER_MASK);
+
+		history += !!(owner & LB_OWNER_HISTORY);
+		if ((owner & LB_OWNER_MASK) != LB_OWNER_NONE && number < lb->meta->backends)
+			slots[number]++;
+	}
+	return history;
+}
+
+static int fill_service(struct lb *lb, __u32 number, __u32 *slots, const __u64 *active,
+			struct lb_service_state *out)
+{
+	const struct lb_service *service = &lb->services[number];
+	const struct lb_totals *retired = &lb->totals[number];
+	unsigned int count = 0;
+	int ret;
+
+	fill_config(lb, service, &out->config);
+	out->history = count_slots(lb, service, slots);
+	for (__u32 i = 0; i < lb->meta->backends; i++)
+		count += lb->backends[i].flags & LB_B_IN_USE && lb->backends[i].service == number;
+	out->backends = calloc(count + 1, sizeof(*out->backends));
+	if (!out->backends)
+		return -ENOMEM;
+	out->traffic.packets_in = retired->packets_in;
+	out->traffic.bytes_in = retired->bytes_in;
+	out->traffic.packets_out = retired->packets_out;
+	out->traffic.bytes_out = retired->bytes_out;
+	out->traffic.connections = retired->connections;
+	for (__u32 i = 0; i < lb->meta->backends && out->backend_count < count; i++) {
+		struct lb_backend_state *backend = &out->backends[out->backend_count];
+
+		if (!(lb->backends[i].flags & LB_B_IN_USE) || lb->backends[i].service != number)
+			continue;
+		ret = fill_backend(lb, i, slots[i], active[i], backend);
+		if (ret)
+			return ret;
+		add_traffic(&out->traffic, &backend->traffic);
+		out->backend_count++;
+	}
+	ret = read_reasons(lb, LB_MAP_SERVICE_CPU, number, sizeof(struct lb_service_cpu), 0,
+			   out->reasons, NULL);
+	for (int r = 1; r < LB_R_COUNT; r++)
+		if (lb_reason_verdict(r) == LB_DROPPED)
+			out->dropped += out->reasons[r];
+	return ret;
+}
+
+static __u64 count_flows(struct lb *lb, __u64 *active)
+{
+	const __u32 now = (__u32)lb_kernel_jiffies(lb);
+	__u64 count = 0;
+
+	for (__u32 i = 0; i < lb->meta->flows; i++) {
+		const struct lb_flow *flow = &lb->flows[i];
+		__u32 number;
+
+		if (flow->tag <= LB_FLOW_BUSY || !lb_flow_is_live(lb, flow, now, NULL, NULL))
+			continue;
+		count++;
+		number = lb->services[flow->service].backend_base + flow->backend;
+		if (flow->kind != LB_FLOW_REPLY && flow->state != LB_FLOW_CLOSED &&
+		    number < lb->meta->backends)
+			active[number]++;
+	}
+	return count;
+}
+
+/* Reads until the sum agrees, since packets go on being counted on every CPU meanwhile. */
+static int read_totals(struct lb *lb, struct lb_stats *stats)
+{
+	int ret = 0;
+
+	for (int tries = 0; !ret && !stats->is_accounted && tries < 100; tries++) {
+		memset(stats->reasons, 0, sizeof(stats->reasons));
+		stats->received = stats->sent = stats->passed = stats->dropped = 0;
+		ret = read_reasons(lb, LB_MAP_COUNTERS, 0, sizeof(struct lb_counters), 1,
+				   stats->reasons, &stats->received);
+		for (int r = 1; r < LB_R_COUNT; r++) {
+			const enum lb_verdict verdict = lb_reason_verdict(r);
+
+			stats->sent += verdict == LB_SENT ? stats->reasons[r] : 0;
+			stats->passed += verdict == LB_PASSED ? stats->reasons[r] : 0;
+			stats->dropped += verdict == LB_DROPPED ? stats->reasons[r] : 0;
+		}
+		stats->is_accounted =
+			stats->received == stats->sent + stats->passed + stats->dropped;
+	}
+	return ret;
+}
+
+static int fill_stats(struct lb *lb, struct lb_stats *stats)
+{
+	__u32 *slots = calloc(lb->meta->backends, sizeof(*slots));
+	__u64 *active = calloc(lb->meta->backends, sizeof(*active));
+	unsigned int count = 0;
+	int ret = slots && active ? read_totals(lb, stats) : -ENOMEM;
+
+	for (__u32 i = 0; !ret && i < lb->meta->services; i++)
+		count += lb->services[i].flags & LB_S_IN_USE;
+	if (!ret) {
+		stats->services = calloc(count + 1, sizeof(*stats->services));
+		ret = stats->services ? 0 : -ENOMEM;
+	}
+	if (!ret) {
+		stats->flows = count_flows(lb, active);
+		stats->flows_limit = lb->meta->flows;
+	}
+	for (__u32 i = 0; !ret && i < lb->meta->services && stats->service_count < count; i++)
+		if (lb->services[i].flags & LB_S_IN_USE)
+			ret = fill_service(lb, i, slots, active,
+					   &stats->services[stats->service_count++]);
+	free(slots);
+	free(active);
+	return ret;
+}
+
+int lb_get_stats(struct lb *lb, struct lb_stats **out, struct lb_error *err)
+{
+	struct lb_stats *stats;
+	int ret;
+
+	if (!lb->is_loaded)
+		return lb_fail(err, -ENOTCONN, "nothing is attached: 'lbctl attach IF' first");
+	stats = calloc(1, sizeof(*stats));
+	if (!stats)
+		return lb_fail(err, -ENOMEM, "out of memory");
+	ret = fill_stats(lb, stats);
+	if (ret) {
+		lb_stats_free(stats);
+		return lb_fail(err, ret, "cannot read the counters: %s", strerror(-ret));
+	}
+	*out = stats;
+	return 0;
+}
+
+void lb_stats_free(struct lb_stats *stats)
+{
+	if (!stats)
+		return;
+	for (unsigned int i = 0; i < stats->service_count; i++)
+		free(stats->services[i].backends);
+	free(stats->services);
+	free(stats);
+}
