@@ -48,7 +48,7 @@ static const struct {
 	{ "version: 2\n", "x.yaml:1: ", "expected 1" },
 	{ "version: one\n", "x.yaml:1: ", "version 'one' is not a whole number" },
 	{ "services: 5\n", "x.yaml:1: ", "services must hold a list" },
-	{ "services:\n  - web\n", "x.yaml:2: ", "expected" },
+	{ "services:\n  - web\n", "x.yaml:2: ", "an entry of services must hold a mapping" },
 	{ "servces: []\n", "x.yaml:1: ", "unknown key 'servces', expected one of: version, limits" },
 	{ "services: []\nservices: []\n", "x.yaml:2: ", "key 'services' is there twice" },
 	{ "services: []\n---\nservices: []\n", "x.yaml:2: ", "second document" },
@@ -494,19 +494,37 @@ static void fill_service(struct lb_service_config *service, unsigned int number)
 	}
 }
 
+static void assert_same_backend(const struct lb_backend_config *left,
+				const struct lb_backend_config *right)
+{
+	assert_true(lb_addr_is_equal(&left->addr, &right->addr));
+	assert_int_equal(left->port, right->port);
+	assert_int_equal(left->weight, right->weight);
+	assert_int_equal(left->is_drained, right->is_drained);
+	assert_int_equal(left->mode, right->mode);
+}
+
 static void assert_same(const struct lb_config *a, const struct lb_config *b)
 {
 	assert_memory_equal(&a->limits, &b->limits, sizeof(a->limits));
 	assert_int_equal(a->service_count, b->service_count);
 	for (unsigned int i = 0; i < a->service_count; i++) {
-		struct lb_service_config left = a->services[i], right = b->services[i];
+		const struct lb_service_config *left = &a->services[i], *right = &b->services[i];
 
-		assert_int_equal(left.backend_count, right.backend_count);
-		for (unsigned int j = 0; j < left.backend_count; j++)
-			assert_memory_equal(&left.backends[j], &right.backends[j],
-					    sizeof(left.backends[j]));
-		left.backends = right.backends = NULL;
-		assert_memory_equal(&left, &right, sizeof(left));
+		assert_string_equal(left->name, right->name);
+		assert_int_equal(left->proto, right->proto);
+		assert_true(lb_addr_is_equal(&left->vip, &right->vip));
+		assert_int_equal(left->port, right->port);
+		assert_int_equal(left->mode, right->mode);
+		assert_int_equal(left->slots, right->slots);
+		assert_int_equal(left->is_stateless, right->is_stateless);
+		assert_memory_equal(&left->timeouts, &right->timeouts, sizeof(left->timeouts));
+		assert_int_equal(left->source_count, right->source_count);
+		assert_memory_equal(left->sources, right->sources,
+				    left->source_count * sizeof(left->sources[0]));
+		assert_int_equal(left->backend_count, right->backend_count);
+		for (unsigned int j = 0; j < left->backend_count; j++)
+			assert_same_backend(&left->backends[j], &right->backends[j]);
 	}
 }
 

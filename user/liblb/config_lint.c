@@ -122,13 +122,15 @@ static int check_mapping(struct lint *lint, const yaml_node_t *node, const char 
 static int check_sequence(struct lint *lint, const yaml_node_t *node, const char *key,
 			  const struct cyaml_schema_value *schema)
 {
+	char entry[64];
 	int ret = 0;
 
 	if (node->type != YAML_SEQUENCE_NODE)
 		return FAULT(lint, node, "%s must hold a list, each entry after a '-'", key);
+	(void)snprintf(entry, sizeof(entry), "an entry of %s", key);
 	for (yaml_node_item_t *item = node->data.sequence.items.start;
 	     item < node->data.sequence.items.top && !ret; item++)
-		ret = check_value(lint, lb_lines_node(lint->lines, *item), key,
+		ret = check_value(lint, lb_lines_node(lint->lines, *item), entry,
 				  schema->sequence.entry);
 	return ret;
 }

@@ -187,7 +187,7 @@ static int check_other_abi(struct lb *lb, struct lb_error *err)
 		char path[PATH_MAX];
 		int version = entry->d_name[0] == 'v' ? atoi(entry->d_name + 1) : 0;
 
-		snprintf(path, sizeof(path), LB_BPFFS "/lbctl/%s/%s", entry->d_name, lb->instance);
+		snprintf(path, sizeof(path), LB_BPFFS "/lbctl/%s/%s", entry->d_name, lb->pin_name);
 		if (version > 0 && version != LB_ABI_VERSION && !access(path, F_OK))
 			ret = lb_fail(err, -EPROTO,
 				      "%s: pinned maps of ABI version %d, this lbctl has version %d: "
@@ -203,8 +203,11 @@ static void find_paths(struct lb *lb)
 {
 	const bool is_default = !strcmp(lb->instance, "default");
 
+	memcpy(lb->pin_name, lb->instance, sizeof(lb->pin_name));
+	for (char *dot = lb->pin_name; (dot = strchr(dot, '.')); dot++)
+		*dot = ':';
 	snprintf(lb->pin_dir, sizeof(lb->pin_dir), LB_BPFFS "/lbctl/v%d/%s", LB_ABI_VERSION,
-		 lb->instance);
+		 lb->pin_name);
 	snprintf(lb->run_dir, sizeof(lb->run_dir), LB_RUN_DIR "%s%s", is_default ? "" : "/",
 		 is_default ? "" : lb->instance);
 	snprintf(lb->state_path, sizeof(lb->state_path), "%s/state.yaml", lb->run_dir);

@@ -45,6 +45,7 @@ struct lb_map {
 
 struct lb {
 	char instance[128]; /* "default" or "netns-NAME" */
+	char pin_name[128]; /* the same without dots, which bpffs refuses */
 	char pin_dir[PATH_MAX / 2];
 	char run_dir[PATH_MAX / 2];
 	char state_path[PATH_MAX];

@@ -180,7 +180,7 @@ int lb_kernel_remove(struct lb *lb, struct lb_error *err)
 	char trash[PATH_MAX];
 
 	/* One step out of sight: a killed command leaves all of the maps or none. */
-	snprintf(trash, sizeof(trash), "%s.old", lb->pin_dir);
+	snprintf(trash, sizeof(trash), "%s+old", lb->pin_dir);
 	remove_dir(trash);
 	lb_kernel_close(lb);
 	if (rename(lb->pin_dir, trash))
@@ -298,7 +298,7 @@ int lb_kernel_create(struct lb *lb, const struct lb_limits *limits, struct lb_er
 	snprintf(stage, sizeof(stage), LB_BPFFS "/lbctl/v%d", LB_ABI_VERSION);
 	if (mkdir(stage, 0700) && errno != EEXIST)
 		return lb_fail(err, -errno, "%s: %s", stage, strerror(errno));
-	snprintf(stage, sizeof(stage), "%s.new", lb->pin_dir);
+	snprintf(stage, sizeof(stage), "%s+new", lb->pin_dir);
 	remove_dir(stage);
 	if (mkdir(stage, 0700))
 		return lb_fail(err, -errno, "%s: %s", stage, strerror(errno));
