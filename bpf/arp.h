@@ -43,7 +43,11 @@ struct lb_nd {
 
 LB_INLINE bool lb_is_service_address(const union lb_addr *addr)
 {
-	return (lb_look_up(lb_lookup_word(), addr, 0, 0) & LB_IS_MASK) == LB_IS_ADDRESS;
+	__u32 zero = 0;
+	const struct lb_control *control = bpf_map_lookup_elem(&lb_control, &zero);
+
+	return control && (lb_look_up(control, LB_LOOKUP_SERVICES, addr, 0, 0) & LB_IS_MASK) ==
+				  LB_IS_ADDRESS;
 }
 
 LB_INLINE int lb_answer_arp(struct lb_ctx *ctx, const struct lb_port *port, void *data_end)

@@ -12,11 +12,15 @@
 LB_INLINE int lb_find_backend(struct lb_ctx *ctx)
 {
 	__u32 number = ctx->service->backend_base + ctx->owner;
+	__u32 block_number = number / LB_CPU_BLOCK;
+	struct lb_backend *backend = bpf_map_lookup_elem(&lb_backends, &number);
+	struct lb_backend_cpu_block *block = bpf_map_lookup_elem(&lb_backend_cpu, &block_number);
 
-	ctx->backend = bpf_map_lookup_elem(&lb_backends, &number);
-	ctx->local = bpf_map_lookup_elem(&lb_backend_cpu, &number);
-	if (!ctx->backend || !ctx->local || !(ctx->backend->flags & LB_B_IN_USE))
+	if (!backend || !block || !(backend->flags & LB_B_IN_USE))
 		return -LB_R_BACKEND_GONE;
+	asm volatile("" : "+r"(block)); /* as in lb_flow_at */
+	ctx->backend = backend;
+	ctx->local = &block->backend[number % LB_CPU_BLOCK];
 	return 0;
 }
 
@@ -34,8 +38,10 @@ LB_INLINE void lb_flow_advance(struct lb_flow *flow, __u32 index, const struct l
 /* The flow of a client's packet, if it is known, alive, and not about to be opened anew. */
 LB_INLINE struct lb_flow *lb_find_flow(struct lb_ctx *ctx)
 {
-	struct lb_flow *flow = lb_flow_find_forward(ctx, &ctx->flow_index);
+	__u32 index = 0;
+	struct lb_flow *flow = lb_flow_find_forward(ctx, &index);
 
+	ctx->flow_index = index;
 	if (!flow)
 		return NULL;
 	/* In a service of mixed modes a TCP record's slot has its say. */

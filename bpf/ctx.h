@@ -19,18 +19,10 @@
 const volatile struct lb_hash_key lb_tuple_key = {};
 const volatile struct lb_hash_key lb_flow_key = {};
 const volatile __u32 lb_flow_mask = 0;   /* buckets of the flow table less one */
-const volatile __u32 lb_bucket_half = 0; /* buckets in one half of the look-up table */
+const volatile __u32 lb_bucket_half[LB_LOOKUPS] = {}; /* buckets in half a look-up table */
 const volatile __u32 lb_port_number = 0; /* this interface in lb_ports */
 const volatile __u32 lb_hz = 0;    /* jiffies per second: how long a next hop is believed */
 const volatile bool lb_is_generic = false;   /* frames may be larger than any MTU */
-
-/* What a packet becomes. */
-struct lb_tuple {
-	union lb_addr src;
-	union lb_addr dst;
-	__be16 src_port;
-	__be16 dst_port;
-};
 
 struct lb_ctx {
 	struct xdp_md *xdp;
@@ -39,7 +31,10 @@ struct lb_ctx {
 	struct lb_backend *backend;
 	struct lb_backend_cpu *local; /* the backend's next hop and counters on this CPU */
 	struct lb_flow *flow;
-	struct lb_tuple to;
+	/* What the packet becomes; an address that is NULL stays. */
+	const union lb_addr *new_src;
+	const union lb_addr *new_dst;
+	__be32 new_ports;
 	const __u8 *dst_mac; /* NULL: left to the kernel to send on */
 	const __u8 *src_mac;
 	__u32 service_number;

@@ -24,15 +24,17 @@ LB_INLINE int lb_verdict_of(__u32 reason)
 LB_INLINE void lb_count_backend(struct lb_ctx *ctx, __u32 reason)
 {
 	struct lb_backend_cpu *local = ctx->local;
+	__u32 bytes;
 
 	if (!local)
 		return;
+	bytes = lb_length(&ctx->pkt) + (__u32)(ctx->pkt.l3 - (void *)ctx->pkt.eth);
 	if (reason == LB_R_FORWARDED) {
 		local->packets_in++;
-		local->bytes_in += ctx->pkt.bytes;
+		local->bytes_in += bytes;
 	} else if (reason == LB_R_REPLIED) {
 		local->packets_out++;
-		local->bytes_out += ctx->pkt.bytes;
+		local->bytes_out += bytes;
 	}
 }
 
@@ -53,9 +55,9 @@ LB_INLINE int lb_finish(struct lb_ctx *ctx, int stopped)
 		lb_count_backend(ctx, reason);
 	}
 	if (action != XDP_TX && action != XDP_REDIRECT && ctx->service) {
-		struct lb_service_cpu *service;
+		__u32 number = ctx->service_number;
+		struct lb_service_cpu *service = bpf_map_lookup_elem(&lb_service_cpu, &number);
 
-		service = bpf_map_lookup_elem(&lb_service_cpu, &ctx->service_number);
 		if (service)
 			service->reason[reason]++;
 	}

@@ -108,30 +108,14 @@ LB_INLINE bool lb_flow_is_expired(const struct lb_flow *flow, __u32 index,
 	return now - flow->seen > timeout && lb_flow_idle(index, now) > timeout;
 }
 
-/* One direction of a flow: the client at a service, or full NAT's source at an endpoint. */
-struct lb_flow_key {
-	union lb_addr addr;
-	__be16 port;
-	__u16 number; /* of the service, or of the endpoint */
-	__u32 is_reply;
-};
-
-LB_INLINE bool lb_flow_is(const struct lb_flow *flow, const struct lb_flow_key *key)
-{
-	if (key->is_reply)
-		return flow->kind == LB_FLOW_REPLY && flow->source_port == key->port &&
-		       flow->endpoint == key->number && lb_addr_is_equal(&flow->source, &key->addr);
-	return flow->kind != LB_FLOW_REPLY && flow->client_port == key->port &&
-	       flow->service == key->number && lb_addr_is_equal(&flow->client, &key->addr);
-}
-
-/* The index of the flow's entry, or -1. */
-__noinline long lb_flow_seek(const struct lb_flow_key *key, __u64 hash)
+/*
+ * The index of the flow whose direction like describes, or -1: the client at a service, or, of a reply,
+ * full NAT's source at an endpoint. Only those fields of like are read.
+ */
+LB_INLINE long lb_flow_seek(const struct lb_flow *like, __u64 hash, bool is_reply)
 {
 	const __u32 tag = lb_flow_tag(hash);
 
-	if (!key)
-		return -1;
 	for (int choice = 0; choice < 2; choice++) {
 		__u32 number = lb_flow_bucket_of(hash, choice, lb_flow_mask);
 		struct lb_flow_bucket *bucket = bpf_map_lookup_elem(&lb_flows, &number);
@@ -140,24 +124,54 @@ __noinline long lb_flow_seek(const struct lb_flow_key *key, __u64 hash)
 			return -1;
 #pragma unroll
 		for (int i = 0; i < LB_FLOWS_PER_BUCKET; i++) {
-			if (bucket->flow[i].tag == tag && lb_flow_is(&bucket->flow[i], key))
+			const struct lb_flow *flow = &bucket->flow[i];
+
+			if (flow->tag != tag || is_reply != (flow->kind == LB_FLOW_REPLY))
+				continue;
+			if (is_reply ? flow->source_port == like->source_port &&
+					       flow->endpoint == like->endpoint &&
+					       lb_addr_is_equal(&flow->source, &like->source)
+				     : flow->client_port == like->client_port &&
+					       flow->service == like->service &&
+					       lb_addr_is_equal(&flow->client, &like->client))
 				return number * LB_FLOWS_PER_BUCKET + i;
 		}
 	}
 	return -1;
 }
 
+__noinline long lb_flow_seek_forward(const struct lb_flow *like, __u64 hash)
+{
+	return like ? lb_flow_seek(like, hash, false) : -1;
+}
+
+__noinline long lb_flow_seek_reply(const struct lb_flow *like, __u64 hash)
+{
+	return like ? lb_flow_seek(like, hash, true) : -1;
+}
+
+/* This CPU's scratch: a flow is too large for the stack. */
+LB_INLINE struct lb_flow *lb_flow_scratch(void)
+{
+	__u32 zero = 0;
+
+	return bpf_map_lookup_elem(&lb_seed, &zero);
+}
+
 /* What the client's packets find: the entry and its index, or NULL. */
 LB_INLINE struct lb_flow *lb_flow_find_forward(const struct lb_ctx *ctx, __u32 *index)
 {
 	const struct lb_hash_key secret = lb_key_copy(&lb_flow_key);
-	const struct lb_flow_key key = {
-		.addr = ctx->pkt.src,
-		.port = ctx->pkt.src_port,
-		.number = ctx->service_number,
-	};
-	const long at = lb_flow_seek(&key, lb_hash_forward(&secret, &key.addr, key.port, key.number));
+	struct lb_flow *like = lb_flow_scratch();
+	long at;
 
+	if (!like)
+		return NULL;
+	like->client = ctx->pkt.src;
+	like->client_port = lb_src_port(ctx->pkt.ports);
+	like->service = ctx->service_number;
+	at = lb_flow_seek_forward(like, lb_hash_forward(&secret, &ctx->pkt.src, like->client_port,
+							like->service));
 	*index = (__u32)at;
 	return at < 0 ? NULL : lb_flow_at(at);
 }
@@ -166,14 +180,16 @@ LB_INLINE struct lb_flow *lb_flow_find_forward(const struct lb_ctx *ctx, __u32 *
 LB_INLINE struct lb_flow *lb_flow_find_reply(const struct lb_ctx *ctx, __u32 *index)
 {
 	const struct lb_hash_key secret = lb_key_copy(&lb_flow_key);
-	const struct lb_flow_key key = {
-		.addr = ctx->pkt.dst,
-		.port = ctx->pkt.dst_port,
-		.number = ctx->endpoint,
-		.is_reply = 1,
-	};
-	const long at = lb_flow_seek(&key, lb_hash_reply(&secret, &key.addr, key.port, key.number));
+	struct lb_flow *like = lb_flow_scratch();
+	long at;
 
+	if (!like)
+		return NULL;
+	like->source = ctx->pkt.dst;
+	like->source_port = lb_dst_port(ctx->pkt.ports);
+	like->endpoint = ctx->endpoint;
+	at = lb_flow_seek_reply(like, lb_hash_reply(&secret, &ctx->pkt.dst, like->source_port,
+						    like->endpoint));
 	*index = (__u32)at;
 	return at < 0 ? NULL : lb_flow_at(at);
 }

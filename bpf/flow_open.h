@@ -10,10 +10,42 @@
 #include "flow.h"
 
 #define LB_PORT_PROBES 16
-#define LB_FLOW_RANK_FREE 0xffffffffu
+#define LB_BUCKET_NO_ROOM 0xffu
 #define LB_FLOW_RANK_EXPIRED 0x80000000u
 
-/* How good an entry is to take: free, then expired, then the oldest that may be evicted; 0 never. */
+/* Free, or closed or never answered for so long that nobody asks for it any more. */
+LB_INLINE bool lb_flow_is_spent(const struct lb_flow *flow, __u32 now)
+{
+	const struct lb_service *service;
+	__u32 number;
+
+	if (flow->tag <= LB_FLOW_BUSY)
+		return flow->tag == 0;
+	if (!lb_flow_is_evictable(flow->state))
+		return false;
+	number = flow->service;
+	service = bpf_map_lookup_elem(&lb_services, &number);
+	return service && now - flow->seen > lb_flow_timeout(service, flow->state);
+}
+
+/* How many of a bucket's flows live (low byte), and which entry is free (next byte). */
+__noinline __u32 lb_bucket_room(__u32 number, __u32 now)
+{
+	struct lb_flow_bucket *bucket = bpf_map_lookup_elem(&lb_flows, &number);
+	__u32 live = 0, at = LB_BUCKET_NO_ROOM;
+
+	if (!bucket)
+		return LB_FLOWS_PER_BUCKET | at << 8;
+	for (__u32 i = 0; i < LB_FLOWS_PER_BUCKET; i++) {
+		if (lb_flow_is_spent(&bucket->flow[i], now))
+			at = i;
+		else
+			live++;
+	}
+	return live | at << 8;
+}
+
+/* How good an entry is to take by force: expired, then the oldest that may be evicted; 0 never. */
 __noinline __u32 lb_flow_rank(__u32 index, __u32 now)
 {
 	const struct lb_flow *flow = lb_flow_at(index);
@@ -22,38 +54,66 @@ __noinline __u32 lb_flow_rank(__u32 index, __u32 now)
 
 	if (!flow || flow->tag == LB_FLOW_BUSY)
 		return 0;
-	if (flow->tag == 0)
-		return LB_FLOW_RANK_FREE;
 	number = flow->service;
 	service = bpf_map_lookup_elem(&lb_services, &number);
 	if (!service || !(service->flags & LB_S_IN_USE))
-		return LB_FLOW_RANK_FREE - 1;
+		return ~0u;
 	idle = lb_flow_idle(index, now);
 	if (idle > lb_flow_timeout(service, flow->state))
 		return LB_FLOW_RANK_EXPIRED | idle >> 2;
 	return lb_flow_is_evictable(flow->state) ? (idle >> 2) + 1 : 0;
 }
 
-/* Claims the best entry of the hash's two buckets: its index, or -1. The entry is BUSY then. */
-__noinline long lb_flow_claim(__u64 hash, __u32 now)
+/* The n-th entry that a flow of this hash may take. */
+LB_INLINE __u32 lb_flow_choice(__u64 hash, __u32 n)
 {
-	__u32 best_rank = 0, best = 0, tag;
-	struct lb_flow *flow, *partner;
+	__u32 number = lb_flow_bucket_of(hash, n / LB_FLOWS_PER_BUCKET, lb_flow_mask);
 
-	for (__u32 i = 0; i < 2 * LB_FLOWS_PER_BUCKET; i++) {
-		__u32 number = lb_flow_bucket_of(hash, i / LB_FLOWS_PER_BUCKET, lb_flow_mask);
-		__u32 index = number * LB_FLOWS_PER_BUCKET + i % LB_FLOWS_PER_BUCKET;
-		__u32 rank = lb_flow_rank(index, now);
+	return number * LB_FLOWS_PER_BUCKET + n % LB_FLOWS_PER_BUCKET;
+}
 
-		if (rank > best_rank) {
-			best_rank = rank;
-			best = index;
-		}
-		if (rank == LB_FLOW_RANK_FREE)
-			break;
+/* Both buckets are full: the index of what gives way, or -1. */
+__noinline long lb_flow_victim(__u64 hash, __u32 now)
+{
+	__u64 best = 0; /* rank, and which entry in the low half */
+
+	for (__u32 n = 0; n < 2 * LB_FLOWS_PER_BUCKET; n++) {
+		__u64 rank = (__u64)lb_flow_rank(lb_flow_choice(hash, n), now) << 32 | n;
+
+		if (rank > best)
+			best = rank;
 	}
-	flow = lb_flow_at(best);
-	if (!best_rank || !flow)
+	return best >> 32 ? (long)lb_flow_choice(hash, (__u32)best) : -1;
+}
+
+/*
+ * Where a new flow goes: into the first bucket while it is half empty, so that it is found there at
+ * once, else into the emptier one, so that the table fills evenly.
+ */
+__noinline long lb_flow_place(__u64 hash, __u32 now)
+{
+	const __u32 first = lb_flow_bucket_of(hash, 0, lb_flow_mask);
+	const __u32 second = lb_flow_bucket_of(hash, 1, lb_flow_mask);
+	const __u32 room = lb_bucket_room(first, now);
+	__u32 other;
+
+	if ((room & 0xff) < LB_FLOWS_PER_BUCKET / 2)
+		return (long)first * LB_FLOWS_PER_BUCKET + (room >> 8 & 7);
+	other = lb_bucket_room(second, now);
+	if ((other & 0xff) < (room & 0xff))
+		return (long)second * LB_FLOWS_PER_BUCKET + (other >> 8 & 7);
+	if ((room & 0xff) < LB_FLOWS_PER_BUCKET)
+		return (long)first * LB_FLOWS_PER_BUCKET + (room >> 8 & 7);
+	return lb_flow_victim(hash, now);
+}
+
+/* Makes an entry BUSY, and ends the flow that it held: its index, or -1 if another CPU was faster. */
+__noinline long lb_flow_take(long index)
+{
+	struct lb_flow *flow = index < 0 ? NULL : lb_flow_at(index), *partner;
+	__u32 tag;
+
+	if (!flow)
 		return -1;
 	tag = flow->tag;
 	if (tag == LB_FLOW_BUSY || __sync_val_compare_and_swap(&flow->tag, tag, LB_FLOW_BUSY) != tag)
@@ -61,7 +121,13 @@ __noinline long lb_flow_claim(__u64 hash, __u32 now)
 	partner = tag ? lb_flow_partner(flow) : NULL;
 	if (partner)
 		partner->tag = 0;
-	return best;
+	return index;
+}
+
+/* Not one function: on 6.1 each frame of a chain of calls counts at least 32 of 512 bytes. */
+LB_INLINE long lb_flow_claim(__u64 hash, __u32 now)
+{
+	return lb_flow_take(lb_flow_place(hash, now));
 }
 
 /* Copies what a flow is made of into a claimed entry, and shows it. */
@@ -88,18 +154,14 @@ LB_INLINE void lb_flow_show(struct lb_flow *flow, const struct lb_flow *seed, __
 __noinline long lb_flow_record(const struct lb_flow *seed)
 {
 	const struct lb_hash_key secret = lb_key_copy(&lb_flow_key);
-	struct lb_flow_key key = {};
 	struct lb_flow *flow;
 	__u64 hash;
 	long index;
 
 	if (!seed)
 		return -LB_R_INTERNAL;
-	key.addr = seed->client;
-	key.port = seed->client_port;
-	key.number = seed->service;
-	hash = lb_hash_forward(&secret, &key.addr, key.port, key.number);
-	index = lb_flow_seek(&key, hash);
+	hash = lb_hash_forward(&secret, &seed->client, seed->client_port, seed->service);
+	index = lb_flow_seek_forward(seed, hash);
 	if (index >= 0)
 		lb_flow_end(index);
 	index = lb_flow_claim(hash, seed->seen);
@@ -111,25 +173,19 @@ __noinline long lb_flow_record(const struct lb_flow *seed)
 }
 
 /*
- * Whether full NAT may use a source port (wire order, in the low half of where; the endpoint is in the
- * high half). Of a flow that has expired, or of one that may be evicted if force says so, the port is
- * taken back.
+ * Whether full NAT may use seed's source port. Of a flow that has expired, or of one that may be evicted
+ * if force says so, the port is taken back.
  */
-__noinline int lb_port_is_free(const union lb_addr *source, __u64 hash, __u32 where, __u32 now,
-			       __u32 force)
+__noinline int lb_port_is_free(const struct lb_flow *seed, __u64 hash, __u32 force)
 {
-	struct lb_flow_key key = { .is_reply = 1 };
 	struct lb_service *service;
 	struct lb_flow *flow;
 	__u32 number;
 	long index;
 
-	if (!source)
+	if (!seed)
 		return 0;
-	key.addr = *source;
-	key.port = (__u16)where;
-	key.number = where >> 16;
-	index = lb_flow_seek(&key, hash);
+	index = lb_flow_seek_reply(seed, hash);
 	if (index < 0)
 		return 1;
 	flow = lb_flow_at(index);
@@ -137,7 +193,7 @@ __noinline int lb_port_is_free(const union lb_addr *source, __u64 hash, __u32 wh
 		return 0;
 	number = flow->service;
 	service = bpf_map_lookup_elem(&lb_services, &number);
-	if (service && !lb_flow_is_expired(flow, index, service, now) &&
+	if (service && !lb_flow_is_expired(flow, index, service, seed->seen) &&
 	    !(force && lb_flow_is_evictable(flow->state)))
 		return 0;
 	lb_flow_end(index);
@@ -191,9 +247,7 @@ __noinline int lb_pick_port(struct lb_flow *seed, __u32 backend_number)
 		seed->source = sources->addr[chosen / ports % LB_SOURCES_MAX];
 		seed->source_port = lb_port_at(chosen % ports);
 		hash = lb_hash_reply(&secret, &seed->source, seed->source_port, seed->endpoint);
-		if (lb_port_is_free(&seed->source, hash,
-				    (__u32)seed->endpoint << 16 | seed->source_port, seed->seen,
-				    i >= LB_PORT_PROBES / 2))
+		if (lb_port_is_free(seed, hash, i >= LB_PORT_PROBES / 2))
 			return 0;
 	}
 	return -LB_R_PORTS_FULL;
@@ -206,7 +260,6 @@ __noinline int lb_pick_port(struct lb_flow *seed, __u32 backend_number)
 __noinline long lb_flow_open(const struct lb_flow *seed)
 {
 	const struct lb_hash_key secret = lb_key_copy(&lb_flow_key);
-	struct lb_flow_key key = { .is_reply = 1 };
 	struct lb_flow *forward, *reply;
 	long forward_index, reply_index;
 	__u64 hash, reply_hash;
@@ -214,10 +267,7 @@ __noinline long lb_flow_open(const struct lb_flow *seed)
 	if (!seed)
 		return -LB_R_INTERNAL;
 	hash = lb_hash_forward(&secret, &seed->client, seed->client_port, seed->service);
-	key.addr = seed->source;
-	key.port = seed->source_port;
-	key.number = seed->endpoint;
-	reply_hash = lb_hash_reply(&secret, &key.addr, key.port, key.number);
+	reply_hash = lb_hash_reply(&secret, &seed->source, seed->source_port, seed->endpoint);
 	reply_index = lb_flow_claim(reply_hash, seed->seen);
 	reply = reply_index < 0 ? NULL : lb_flow_at(reply_index);
 	if (!reply)
@@ -230,24 +280,29 @@ __noinline long lb_flow_open(const struct lb_flow *seed)
 	}
 	lb_flow_show(reply, seed, LB_FLOW_REPLY, forward_index, reply_hash);
 	lb_flow_show(forward, seed, LB_FLOW_FORWARD, reply_index, hash);
-	if (lb_flow_seek(&key, reply_hash) != reply_index) {
+	if (lb_flow_seek_reply(seed, reply_hash) != reply_index) {
 		lb_flow_end(forward_index);
 		return -LB_R_PORTS_FULL;
 	}
 	return forward_index;
 }
 
-/* What a new flow of this packet is made of. */
-LB_INLINE void lb_flow_seed(const struct lb_ctx *ctx, struct lb_flow *seed)
+/* What a new flow of this packet is made of; NULL never happens. */
+LB_INLINE struct lb_flow *lb_flow_seed(const struct lb_ctx *ctx)
 {
+	struct lb_flow *seed = lb_flow_scratch();
+
+	if (!seed)
+		return NULL;
 	__builtin_memset(seed, 0, sizeof(*seed));
 	seed->seen = ctx->now;
 	seed->client = ctx->pkt.src;
-	seed->client_port = ctx->pkt.src_port;
+	seed->client_port = lb_src_port(ctx->pkt.ports);
 	seed->service = ctx->service_number;
 	seed->backend = ctx->owner;
 	seed->port = lb_port_number;
 	__builtin_memcpy(seed->client_mac, ctx->pkt.eth->h_source, ETH_ALEN);
+	return seed;
 }
 
 #endif

@@ -47,16 +47,17 @@ LB_INLINE void lb_follow_client(struct lb_ctx *ctx)
 
 LB_INLINE int lb_open_fullnat(struct lb_ctx *ctx)
 {
-	struct lb_flow seed;
+	struct lb_flow *seed = lb_flow_seed(ctx);
 	long index;
 	int err;
 
-	lb_flow_seed(ctx, &seed);
-	seed.endpoint = ctx->backend->endpoint;
-	err = lb_pick_port(&seed, ctx->service->backend_base + ctx->owner);
+	if (!seed)
+		return -LB_R_INTERNAL;
+	seed->endpoint = ctx->backend->endpoint;
+	err = lb_pick_port(seed, ctx->service->backend_base + ctx->owner);
 	if (err)
 		return err;
-	index = lb_flow_open(&seed);
+	index = lb_flow_open(seed);
 	if (index < 0)
 		return index;
 	ctx->flow_index = index;
@@ -82,11 +83,11 @@ LB_INLINE int lb_forward_fullnat(struct lb_ctx *ctx)
 	}
 	if (!ctx->flow)
 		return -LB_R_INTERNAL;
-	ctx->to.src = ctx->flow->source;
-	ctx->to.src_port = ctx->flow->source_port;
-	ctx->to.dst = ctx->backend->addr;
-	ctx->to.dst_port = ctx->backend->port;
-	err = lb_hop_find(ctx, &ctx->local->hop);
+	ctx->new_src = &ctx->flow->source;
+	ctx->new_ports = lb_join_ports(ctx->flow->source_port, ctx->backend->port);
+	ctx->new_dst = &ctx->backend->addr;
+	err = lb_hop_find(ctx, &ctx->local->hop, ctx->backend->version, &ctx->flow->source,
+			  &ctx->backend->addr);
 	if (err)
 		return err == -LB_R_HOST_REPLY ? -LB_R_NO_ROUTE : err;
 	return -LB_R_FORWARDED;
@@ -94,21 +95,22 @@ LB_INLINE int lb_forward_fullnat(struct lb_ctx *ctx)
 
 LB_INLINE int lb_reply_fullnat(struct lb_ctx *ctx)
 {
-	struct lb_flow *flow = lb_flow_find_reply(ctx, &ctx->flow_index);
+	__u32 index = 0, number;
+	struct lb_flow *flow = lb_flow_find_reply(ctx, &index);
 	struct lb_packet *pkt = &ctx->pkt;
 	const struct lb_port *port;
-	__u32 number;
 
 	if (!flow)
 		return -LB_R_HOST_REPLY;
 	number = flow->port;
 	port = bpf_map_lookup_elem(&lb_ports, &number);
-	ctx->service_number = flow->service;
-	ctx->service = bpf_map_lookup_elem(&lb_services, &ctx->service_number);
+	number = flow->service;
+	ctx->service_number = number;
+	ctx->service = bpf_map_lookup_elem(&lb_services, &number);
 	if (!port || !ctx->service)
 		return -LB_R_INTERNAL;
-	if (lb_flow_is_expired(flow, ctx->flow_index, ctx->service, ctx->now)) {
-		lb_flow_end(ctx->flow_index);
+	if (lb_flow_is_expired(flow, index, ctx->service, ctx->now)) {
+		lb_flow_end(index);
 		return -LB_R_HOST_REPLY;
 	}
 	ctx->owner = flow->backend;
@@ -116,11 +118,10 @@ LB_INLINE int lb_reply_fullnat(struct lb_ctx *ctx)
 		return -LB_R_BACKEND_GONE;
 	if (!port->ifindex)
 		return -LB_R_NOT_ATTACHED;
-	lb_flow_advance(flow, ctx->flow_index, pkt, true, ctx->now);
-	ctx->to.src = ctx->service->vip;
-	ctx->to.src_port = ctx->service->port;
-	ctx->to.dst = flow->client;
-	ctx->to.dst_port = flow->client_port;
+	lb_flow_advance(flow, index, pkt, true, ctx->now);
+	ctx->new_src = &ctx->service->vip;
+	ctx->new_ports = lb_join_ports(ctx->service->port, flow->client_port);
+	ctx->new_dst = &flow->client;
 	ctx->egress = port->ifindex;
 	ctx->dst_mac = flow->client_mac;
 	ctx->src_mac = port->mac;

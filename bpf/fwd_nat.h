@@ -15,11 +15,9 @@ LB_INLINE int lb_forward_nat(struct lb_ctx *ctx)
 	struct lb_packet *pkt = &ctx->pkt;
 	int err;
 
-	ctx->to.src = pkt->src;
-	ctx->to.dst = backend->addr;
-	ctx->to.src_port = pkt->src_port;
-	ctx->to.dst_port = backend->port;
-	err = lb_hop_find(ctx, &ctx->local->hop);
+	ctx->new_dst = &backend->addr;
+	ctx->new_ports = lb_join_ports(lb_src_port(pkt->ports), backend->port);
+	err = lb_hop_find(ctx, &ctx->local->hop, backend->version, NULL, &backend->addr);
 	if (err && err != -LB_R_NO_NEIGHBOUR)
 		return err == -LB_R_HOST_REPLY ? -LB_R_NO_ROUTE : err;
 	if (pkt->proto == IPPROTO_TCP) {
@@ -28,19 +26,20 @@ LB_INLINE int lb_forward_nat(struct lb_ctx *ctx)
 	} else if (ctx->flow) {
 		lb_flow_advance(ctx->flow, ctx->flow_index, pkt, false, ctx->now);
 	} else if (!(ctx->service->flags & LB_S_STATELESS)) {
-		struct lb_flow seed;
+		struct lb_flow *seed = lb_flow_seed(ctx);
 
 		/* Without room the flow goes by the hash, as a stateless one does. */
-		lb_flow_seed(ctx, &seed);
-		seed.endpoint = backend->endpoint;
-		lb_flow_record(&seed);
+		if (!seed)
+			return -LB_R_INTERNAL;
+		seed->endpoint = backend->endpoint;
+		lb_flow_record(seed);
 		ctx->local->connections++;
 	}
 	/* The kernel can resolve the next hop of this packet: its source is not the host's own. */
 	return err ? -LB_R_LEFT_TO_KERNEL : -LB_R_FORWARDED;
 }
 
-LB_INLINE struct lb_hop *lb_client_hop(struct lb_ctx *ctx)
+LB_INLINE struct lb_route *lb_client_route(struct lb_ctx *ctx)
 {
 	const union lb_addr *client = &ctx->pkt.dst;
 	__u32 index = (__u32)lb_hash_mix(client->quads[0] ^ client->quads[1]) % LB_ROUTES;
@@ -52,28 +51,27 @@ LB_INLINE struct lb_hop *lb_client_hop(struct lb_ctx *ctx)
 		route->hop.ifindex = 0;
 		route->addr = *client;
 	}
-	return &route->hop;
+	return route;
 }
 
 LB_INLINE int lb_reply_nat(struct lb_ctx *ctx, const struct lb_endpoint *endpoint)
 {
 	struct lb_packet *pkt = &ctx->pkt;
-	struct lb_hop *hop = lb_client_hop(ctx);
+	struct lb_route *route = lb_client_route(ctx);
+	__u32 number = endpoint->service;
 	int err;
 
-	ctx->service_number = endpoint->service;
+	ctx->service_number = number;
 	ctx->owner = endpoint->backend;
-	ctx->service = bpf_map_lookup_elem(&lb_services, &ctx->service_number);
-	if (!hop || !ctx->service)
+	ctx->service = bpf_map_lookup_elem(&lb_services, &number);
+	if (!route || !ctx->service)
 		return -LB_R_INTERNAL;
 	err = lb_find_backend(ctx);
 	if (err)
 		return err;
-	ctx->to.src = ctx->service->vip;
-	ctx->to.src_port = ctx->service->port;
-	ctx->to.dst = pkt->dst;
-	ctx->to.dst_port = pkt->dst_port;
-	err = lb_hop_find(ctx, hop);
+	ctx->new_src = &ctx->service->vip;
+	ctx->new_ports = lb_join_ports(ctx->service->port, lb_dst_port(pkt->ports));
+	err = lb_hop_find(ctx, &route->hop, 0, &ctx->service->vip, &route->addr);
 	if (err && err != -LB_R_NO_NEIGHBOUR)
 		return err;
 	return err ? -LB_R_LEFT_TO_KERNEL : -LB_R_REPLIED;

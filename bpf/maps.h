@@ -27,19 +27,22 @@
 
 LB_MMAP_ARRAY(lb_meta, struct lb_meta);
 LB_MMAP_ARRAY(lb_control, struct lb_control);
-LB_MMAP_ARRAY(lb_buckets, struct lb_bucket);
+LB_MMAP_ARRAY(lb_service_hash, struct lb_bucket);
+LB_MMAP_ARRAY(lb_backend_hash, struct lb_bucket);
 LB_MMAP_ARRAY(lb_services, struct lb_service);
 LB_MMAP_ARRAY(lb_backends, struct lb_backend);
 LB_MMAP_ARRAY(lb_endpoints, struct lb_endpoint);
 LB_MMAP_ARRAY(lb_sources, struct lb_sources);
 LB_MMAP_ARRAY(lb_slots, struct lb_line);
 LB_MMAP_ARRAY(lb_totals, struct lb_totals);
+LB_MMAP_ARRAY(lb_bases, struct lb_totals);
 LB_MMAP_ARRAY(lb_flows, struct lb_flow_bucket);
 LB_MMAP_ARRAY(lb_ports, struct lb_port);
-LB_PERCPU_ARRAY(lb_backend_cpu, struct lb_backend_cpu);
+LB_PERCPU_ARRAY(lb_backend_cpu, struct lb_backend_cpu_block);
 LB_PERCPU_ARRAY(lb_service_cpu, struct lb_service_cpu);
 LB_PERCPU_ARRAY(lb_counters, struct lb_counters);
 LB_PERCPU_ARRAY(lb_routes, struct lb_route);
+LB_PERCPU_ARRAY(lb_seed, struct lb_flow); /* a new flow in the making: too large for the stack */
 
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);

@@ -36,15 +36,16 @@ __noinline int lb_hop_ask(struct xdp_md *xdp, struct lb_hop *hop, const union lb
 	struct bpf_fib_lookup fib = { .ifindex = xdp->ingress_ifindex };
 	long answer;
 
-	if (!hop || !src || !dst)
+	if (!hop || !dst)
 		return -LB_R_INTERNAL;
 	if (lb_addr_is_v4(dst)) {
 		fib.family = LB_AF_INET;
-		fib.ipv4_src = src->words[3];
+		fib.ipv4_src = src ? src->words[3] : 0;
 		fib.ipv4_dst = dst->words[3];
 	} else {
 		fib.family = LB_AF_INET6;
-		__builtin_memcpy(fib.ipv6_src, src, sizeof(*src));
+		if (src)
+			__builtin_memcpy(fib.ipv6_src, src, sizeof(*src));
 		__builtin_memcpy(fib.ipv6_dst, dst, sizeof(*dst));
 	}
 	answer = bpf_fib_lookup(xdp, &fib, sizeof(fib), 0);
@@ -54,26 +55,30 @@ __noinline int lb_hop_ask(struct xdp_md *xdp, struct lb_hop *hop, const union lb
 		return -LB_R_NOT_ATTACHED;
 	hop->checked = now;
 	hop->ifindex = fib.ifindex;
-	hop->mtu = fib.mtu_result;
+	hop->mtu = fib.mtu_result ?: 0xffff;
 	__builtin_memcpy(hop->dst_mac, fib.dmac, ETH_ALEN);
 	__builtin_memcpy(hop->src_mac, fib.smac, ETH_ALEN);
 	return 0;
 }
 
-/* Makes hop fit for use and takes it; tells whether the packet fits through it. */
-LB_INLINE int lb_hop_find(struct lb_ctx *ctx, struct lb_hop *hop)
+/*
+ * Makes hop fit for use and takes it; tells whether the packet fits through it. The addresses lie in
+ * maps, not in ctx, whose address must not escape; src is NULL where the next hop is for any source.
+ */
+LB_INLINE int lb_hop_find(struct lb_ctx *ctx, struct lb_hop *hop, __u16 version,
+			  const union lb_addr *src, const union lb_addr *dst)
 {
-	if (!hop->ifindex || ctx->now - hop->checked >= lb_hz) {
-		int err = lb_hop_ask(ctx->xdp, hop, &ctx->to.src, &ctx->to.dst, ctx->now);
+	if (!hop->ifindex || ctx->now - hop->checked >= lb_hz || hop->version != version) {
+		int err = lb_hop_ask(ctx->xdp, hop, src, dst, ctx->now);
 
 		if (err)
 			return err;
+		hop->version = version;
 	}
 	ctx->egress = hop->ifindex;
 	ctx->dst_mac = hop->dst_mac;
 	ctx->src_mac = hop->src_mac;
-	if (!lb_is_generic && hop->mtu &&
-	    ctx->pkt.bytes - (__u32)(ctx->pkt.l3 - (void *)ctx->pkt.eth) > hop->mtu)
+	if (!lb_is_generic && lb_length(&ctx->pkt) > hop->mtu)
 		return -LB_R_MTU_EXCEEDED;
 	return 0;
 }

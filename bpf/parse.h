@@ -16,6 +16,8 @@
 #include <linux/types.h>
 #include <linux/udp.h>
 
+#include <stddef.h>
+
 #include <bpf/bpf_endian.h>
 
 #include "lb_addr.h"
@@ -49,13 +51,39 @@ struct lb_packet {
 	void *end;
 	union lb_addr src;
 	union lb_addr dst;
-	__be16 src_port;
-	__be16 dst_port;
+	__be32 ports; /* both, as they stand in memory: lb_src_port(), lb_dst_port() */
 	__u8 proto;
 	__u8 tcp_flags; /* 0 for UDP */
 	bool is_v6;
-	__u32 bytes; /* the whole frame without padding */
 };
+
+/* Both ports as one word in memory order: one load, one store, one term of a checksum. */
+static __always_inline __be32 lb_join_ports(__be16 src_port, __be16 dst_port)
+{
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+	return (__u32)dst_port << 16 | src_port;
+#else
+	return (__u32)src_port << 16 | dst_port;
+#endif
+}
+
+static __always_inline __be16 lb_src_port(__be32 ports)
+{
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+	return (__be16)ports;
+#else
+	return (__be16)(ports >> 16);
+#endif
+}
+
+static __always_inline __be16 lb_dst_port(__be32 ports)
+{
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+	return (__be16)(ports >> 16);
+#else
+	return (__be16)ports;
+#endif
+}
 
 /* What lb_walk() answers: the offsets of both headers and the transport protocol. */
 #define LB_WALK_L3(walk) ((__u32)(walk) & 0xff)
@@ -144,6 +172,8 @@ static __always_inline long lb_walk(void *data, void *data_end)
 /* Addresses, from a network header whose kind is known. */
 static __always_inline int lb_parse_addrs(struct lb_packet *pkt)
 {
+	__u32 bytes;
+
 	if (pkt->is_v6) {
 		const struct ipv6hdr *ip = pkt->l3;
 
@@ -153,7 +183,7 @@ static __always_inline int lb_parse_addrs(struct lb_packet *pkt)
 		__builtin_memcpy(&pkt->dst, &ip->daddr, sizeof(pkt->dst));
 		if (lb_addr_is_v4(&pkt->src) || lb_addr_is_v4(&pkt->dst))
 			return -LB_R_MAPPED_V6;
-		pkt->bytes = sizeof(*ip) + bpf_ntohs(ip->payload_len);
+		bytes = sizeof(*ip) + bpf_ntohs(ip->payload_len);
 	} else {
 		const struct iphdr *ip = pkt->l3;
 
@@ -161,11 +191,21 @@ static __always_inline int lb_parse_addrs(struct lb_packet *pkt)
 			return -LB_R_MALFORMED;
 		lb_addr_from_v4(&pkt->src, ip->saddr);
 		lb_addr_from_v4(&pkt->dst, ip->daddr);
-		pkt->bytes = bpf_ntohs(ip->tot_len);
+		bytes = bpf_ntohs(ip->tot_len);
 	}
-	pkt->bytes += (__u32)(pkt->l3 - (void *)pkt->eth);
 	/* A length that ends before the transport header is a lie. */
-	return pkt->bytes < (__u32)(pkt->l4 - (void *)pkt->eth) ? -LB_R_MALFORMED : 0;
+	return bytes < (__u32)(pkt->l4 - pkt->l3) ? -LB_R_MALFORMED : 0;
+}
+
+/* Length of the network packet as its header says, without padding. */
+static __always_inline __u32 lb_length(const struct lb_packet *pkt)
+{
+	const struct iphdr *v4 = pkt->l3;
+	const struct ipv6hdr *v6 = pkt->l3;
+
+	if ((void *)(v4 + 1) > pkt->end)
+		return 0;
+	return pkt->is_v6 ? sizeof(*v6) + bpf_ntohs(v6->payload_len) : bpf_ntohs(v4->tot_len);
 }
 
 static __always_inline int lb_parse_ports(struct lb_packet *pkt)
@@ -177,8 +217,7 @@ static __always_inline int lb_parse_ports(struct lb_packet *pkt)
 		return -LB_R_OTHER_PROTOCOL;
 	if ((void *)(udp + 1) > pkt->end)
 		return -LB_R_MALFORMED;
-	pkt->src_port = udp->source;
-	pkt->dst_port = udp->dest;
+	pkt->ports = *(const __be32 *)udp;
 	pkt->tcp_flags = 0;
 	if (pkt->proto == IPPROTO_TCP) {
 		if ((void *)(tcp + 1) > pkt->end)
@@ -193,20 +232,24 @@ static __always_inline bool lb_is_plain(struct lb_packet *pkt, void *data, void 
 {
 	const struct iphdr *v4 = data + sizeof(struct ethhdr);
 	const struct ipv6hdr *v6 = data + sizeof(struct ethhdr);
+	__be16 type;
 
 	pkt->eth = data;
 	pkt->l3 = data + sizeof(struct ethhdr);
 	pkt->end = data_end;
+	pkt->l4 = data;
 	if ((void *)(v4 + 1) > data_end)
 		return false;
-	if (pkt->eth->h_proto == bpf_htons(ETH_P_IP)) {
+	/* struct ethhdr is packed, so its type would be read byte by byte. */
+	type = *(const __be16 *)(data + offsetof(struct ethhdr, h_proto));
+	if (type == bpf_htons(ETH_P_IP)) {
 		pkt->is_v6 = false;
 		pkt->proto = v4->protocol;
 		pkt->l4 = (void *)(v4 + 1);
 		return *(const __u8 *)v4 == 0x45 &&
 		       !(v4->frag_off & bpf_htons(LB_V4_FRAGMENT_OFFSET));
 	}
-	if (pkt->eth->h_proto != bpf_htons(ETH_P_IPV6) || (void *)(v6 + 1) > data_end)
+	if (type != bpf_htons(ETH_P_IPV6) || (void *)(v6 + 1) > data_end)
 		return false;
 	pkt->is_v6 = true;
 	pkt->proto = v6->nexthdr;

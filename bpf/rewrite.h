@@ -26,34 +26,59 @@ LB_INLINE bool lb_has_hops_left(const struct lb_packet *pkt)
 	return (pkt->is_v6 ? v6->hop_limit : v4->ttl) > 1;
 }
 
-LB_INLINE void lb_write_v4(struct iphdr *ip, const struct lb_tuple *to, __u64 diff)
+/* Both answer what the change adds to a sum over the addresses. */
+LB_INLINE __u64 lb_write_v4(struct iphdr *ip, const struct lb_ctx *ctx)
 {
 	const __be16 *ttl_word = (const __be16 *)&ip->ttl;
 	const __be16 before = *ttl_word;
+	__u64 diff = 0;
 
+	if (ctx->new_src) {
+		diff += lb_csum_diff(ip->saddr, ctx->new_src->words[3]);
+		ip->saddr = ctx->new_src->words[3];
+	}
+	if (ctx->new_dst) {
+		diff += lb_csum_diff(ip->daddr, ctx->new_dst->words[3]);
+		ip->daddr = ctx->new_dst->words[3];
+	}
 	ip->ttl--;
-	diff += lb_csum_diff(before, *ttl_word);
-	ip->saddr = to->src.words[3];
-	ip->daddr = to->dst.words[3];
-	ip->check = lb_csum_update(ip->check, diff);
+	ip->check = lb_csum_update(ip->check, diff + lb_csum_diff(before, *ttl_word));
+	return diff;
 }
 
-LB_INLINE void lb_write_v6(struct ipv6hdr *ip, const struct lb_tuple *to)
+LB_INLINE __u64 lb_write_v6_addr(struct in6_addr *addr, const union lb_addr *to)
 {
+	union lb_addr from;
+	__u64 diff;
+
+	__builtin_memcpy(&from, addr, sizeof(from));
+	diff = lb_csum_diff_addr(&from, to);
+	__builtin_memcpy(addr, to, sizeof(*to));
+	return diff;
+}
+
+LB_INLINE __u64 lb_write_v6(struct ipv6hdr *ip, const struct lb_ctx *ctx)
+{
+	__u64 diff = 0;
+
+	if (ctx->new_src)
+		diff += lb_write_v6_addr(&ip->saddr, ctx->new_src);
+	if (ctx->new_dst)
+		diff += lb_write_v6_addr(&ip->daddr, ctx->new_dst);
 	ip->hop_limit--;
-	__builtin_memcpy(&ip->saddr, &to->src, sizeof(to->src));
-	__builtin_memcpy(&ip->daddr, &to->dst, sizeof(to->dst));
+	return diff;
 }
 
-LB_INLINE int lb_write_ports(struct lb_packet *pkt, const struct lb_tuple *to, __u64 diff)
+LB_INLINE int lb_write_ports(const struct lb_ctx *ctx, __u64 diff)
 {
+	const struct lb_packet *pkt = &ctx->pkt;
 	struct tcphdr *tcp = pkt->l4;
 	struct udphdr *udp = pkt->l4;
 
 	if ((void *)(udp + 1) > pkt->end)
 		return -LB_R_INTERNAL;
-	udp->source = to->src_port;
-	udp->dest = to->dst_port;
+	diff += lb_csum_diff(*(const __be32 *)udp, ctx->new_ports);
+	*(__be32 *)udp = ctx->new_ports;
 	if (pkt->proto == IPPROTO_UDP) {
 		/* 0 means no checksum (RFC 768), so a sum of 0 is sent as 0xffff. */
 		if (udp->check)
@@ -67,34 +92,30 @@ LB_INLINE int lb_write_ports(struct lb_packet *pkt, const struct lb_tuple *to, _
 }
 
 /*
- * Makes the packet what ctx->to says. The bounds were checked when it was parsed; the verifier has
- * forgotten which family it was and wants to hear it again.
+ * Makes the packet what ctx says. The bounds were checked when it was parsed; the verifier has forgotten
+ * which family it was and wants to hear it again.
  */
 LB_INLINE int lb_rewrite(struct lb_ctx *ctx)
 {
 	struct lb_packet *pkt = &ctx->pkt;
-	const struct lb_tuple *to = &ctx->to;
-	const __u64 addrs = lb_csum_diff_addr(&pkt->src, &to->src) +
-			    lb_csum_diff_addr(&pkt->dst, &to->dst);
-	const __u64 diff = addrs + lb_csum_diff(pkt->src_port, to->src_port) +
-			   lb_csum_diff(pkt->dst_port, to->dst_port);
+	__u64 diff;
 
 	if (pkt->is_v6) {
 		struct ipv6hdr *v6 = pkt->l3;
 
 		if ((void *)(v6 + 1) > pkt->end)
 			return -LB_R_INTERNAL;
-		lb_write_v6(v6, to);
+		diff = lb_write_v6(v6, ctx);
 	} else {
 		struct iphdr *v4 = pkt->l3;
 
 		if ((void *)(v4 + 1) > pkt->end)
 			return -LB_R_INTERNAL;
-		lb_write_v4(v4, to, addrs);
+		diff = lb_write_v4(v4, ctx);
 	}
 	if (ctx->dst_mac)
 		lb_write_macs(pkt, ctx->dst_mac, ctx->src_mac);
-	return lb_write_ports(pkt, to, diff);
+	return lb_write_ports(ctx, diff);
 }
 
 #endif

@@ -8,17 +8,22 @@
 
 #include "maps.h"
 
-/* LB_IS_* | number, or 0. */
-LB_INLINE __u32 lb_look_up(__u64 control, const union lb_addr *addr, __be16 port, __u8 proto)
+/* What stands in one look-up table: LB_IS_* | number, or 0. */
+LB_INLINE __u32 lb_look_up(const struct lb_control *control, enum lb_lookup table,
+			   const union lb_addr *addr, __be16 port, __u8 proto)
 {
 	const struct lb_hash_key key = lb_key_copy(&lb_flow_key);
-	const __u64 hash = lb_hash_lookup(&key, addr, port, proto, LB_LOOKUP_SEED(control));
-	const __u32 mask = LB_LOOKUP_MASK(control);
+	const __u64 word = *(const volatile __u64 *)&control->lookup[table];
+	const __u64 hash = lb_hash_lookup(&key, addr, port, proto, LB_LOOKUP_SEED(word));
 	const __u32 tag = (__u32)(hash >> 32);
-	__u32 index = ((__u32)hash & mask) + (LB_LOOKUP_HALF(control) ? lb_bucket_half : 0);
-	struct lb_bucket *bucket = bpf_map_lookup_elem(&lb_buckets, &index);
+	__u32 index = (__u32)hash & LB_LOOKUP_MASK(word);
+	const struct lb_bucket *bucket;
 	__u32 value = 0;
 
+	if (LB_LOOKUP_HALF(word))
+		index += lb_bucket_half[table];
+	bucket = table == LB_LOOKUP_SERVICES ? bpf_map_lookup_elem(&lb_service_hash, &index)
+					     : bpf_map_lookup_elem(&lb_backend_hash, &index);
 	if (!bucket)
 		return 0;
 #pragma unroll
@@ -29,49 +34,62 @@ LB_INLINE __u32 lb_look_up(__u64 control, const union lb_addr *addr, __be16 port
 	return value;
 }
 
-LB_INLINE __u64 lb_lookup_word(void)
+LB_INLINE struct lb_service *lb_find_service(const struct lb_control *control,
+					     const struct lb_packet *pkt, __u32 *number)
 {
-	__u32 zero = 0;
-	struct lb_control *control = bpf_map_lookup_elem(&lb_control, &zero);
+	const __u32 found =
+		lb_look_up(control, LB_LOOKUP_SERVICES, &pkt->dst, lb_dst_port(pkt->ports), pkt->proto);
+	__u32 key = found & ~LB_IS_MASK;
+	struct lb_service *service;
 
-	return control ? *(volatile __u64 *)&control->lookup : 0;
+	if ((found & LB_IS_MASK) != LB_IS_SERVICE)
+		return NULL;
+	*number = key;
+	service = bpf_map_lookup_elem(&lb_services, &key);
+	if (!service || !lb_addr_is_equal(&service->vip, &pkt->dst) ||
+	    service->port != lb_dst_port(pkt->ports) || service->proto != pkt->proto ||
+	    !(service->flags & LB_S_IN_USE))
+		return NULL;
+	return service;
+}
+
+LB_INLINE struct lb_endpoint *lb_find_endpoint(const struct lb_control *control,
+					       const struct lb_packet *pkt, __u32 *number)
+{
+	const __u32 found =
+		lb_look_up(control, LB_LOOKUP_ENDPOINTS, &pkt->src, lb_src_port(pkt->ports), pkt->proto);
+	__u32 key = found & ~LB_IS_MASK;
+	struct lb_endpoint *endpoint;
+
+	if ((found & LB_IS_MASK) != LB_IS_ENDPOINT)
+		return NULL;
+	*number = key;
+	endpoint = bpf_map_lookup_elem(&lb_endpoints, &key);
+	if (!endpoint || !lb_addr_is_equal(&endpoint->addr, &pkt->src) ||
+	    endpoint->port != lb_src_port(pkt->ports) || endpoint->proto != pkt->proto ||
+	    !endpoint->is_in_use)
+		return NULL;
+	return endpoint;
 }
 
 /*
- * 0: the packet is for a service (ctx->service). 1: it may be a backend's reply (ctx->endpoint).
+ * 0: the packet is for a service (ctx->service), or it is a backend's reply (*endpoint).
  * Otherwise -LB_R_NOT_OURS.
  */
 LB_INLINE int lb_find_owner(struct lb_ctx *ctx, struct lb_endpoint **endpoint)
 {
-	struct lb_packet *pkt = &ctx->pkt;
-	const __u64 control = lb_lookup_word();
-	__u32 found = lb_look_up(control, &pkt->dst, pkt->dst_port, pkt->proto);
+	__u32 zero = 0, number = 0;
+	const struct lb_control *control = bpf_map_lookup_elem(&lb_control, &zero);
 
-	if ((found & LB_IS_MASK) == LB_IS_SERVICE) {
-		struct lb_service *service;
-
-		ctx->service_number = found & ~LB_IS_MASK;
-		service = bpf_map_lookup_elem(&lb_services, &ctx->service_number);
-		if (service && lb_addr_is_equal(&service->vip, &pkt->dst) &&
-		    service->port == pkt->dst_port && service->proto == pkt->proto &&
-		    service->flags & LB_S_IN_USE) {
-			ctx->service = service;
-			return 0;
-		}
-	}
-	found = lb_look_up(control, &pkt->src, pkt->src_port, pkt->proto);
-	if ((found & LB_IS_MASK) == LB_IS_ENDPOINT) {
-		struct lb_endpoint *from;
-
-		ctx->endpoint = found & ~LB_IS_MASK;
-		from = bpf_map_lookup_elem(&lb_endpoints, &ctx->endpoint);
-		if (from && lb_addr_is_equal(&from->addr, &pkt->src) &&
-		    from->port == pkt->src_port && from->proto == pkt->proto && from->is_in_use) {
-			*endpoint = from;
-			return 1;
-		}
-	}
-	return -LB_R_NOT_OURS;
+	if (!control)
+		return -LB_R_INTERNAL;
+	ctx->service = lb_find_service(control, &ctx->pkt, &number);
+	ctx->service_number = number;
+	if (ctx->service)
+		return 0;
+	*endpoint = lb_find_endpoint(control, &ctx->pkt, &number);
+	ctx->endpoint = number;
+	return *endpoint ? 0 : -LB_R_NOT_OURS;
 }
 
 #endif

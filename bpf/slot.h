@@ -23,13 +23,9 @@ LB_INLINE __u16 lb_owner_in_history(const struct lb_flow *seed, const struct lb_
 				    const struct lb_service *service)
 {
 	const struct lb_hash_key secret = lb_key_copy(&lb_flow_key);
-	const struct lb_flow_key key = {
-		.addr = seed->client,
-		.port = seed->client_port,
-		.number = seed->service,
-	};
-	const long index =
-		lb_flow_seek(&key, lb_hash_forward(&secret, &key.addr, key.port, key.number));
+	const __u64 hash =
+		lb_hash_forward(&secret, &seed->client, seed->client_port, seed->service);
+	const long index = lb_flow_seek_forward(seed, hash);
 	struct lb_flow *flow = index < 0 ? NULL : lb_flow_at(index);
 
 	if (!flow || flow->kind != LB_FLOW_RECORD || flow->partner != history->epoch ||
@@ -78,8 +74,8 @@ LB_INLINE int lb_pick_owner(struct lb_ctx *ctx)
 {
 	const struct lb_hash_key key = lb_key_copy(&lb_tuple_key);
 	const struct lb_packet *pkt = &ctx->pkt;
-	const __u64 hash = lb_hash_tuple(&key, &pkt->src, &pkt->dst, pkt->src_port, pkt->dst_port,
-					 pkt->proto);
+	const __u64 hash = lb_hash_tuple(&key, &pkt->src, &pkt->dst, lb_src_port(pkt->ports),
+					 lb_dst_port(pkt->ports), pkt->proto);
 	const __u32 slot = lb_hash_slot(hash, ctx->service->slots);
 	/* Read once: user space flips to the other table with one store. */
 	__u32 index = *(volatile __u32 *)&ctx->service->line + slot / LB_OWNERS_PER_LINE;
@@ -91,11 +87,10 @@ LB_INLINE int lb_pick_owner(struct lb_ctx *ctx)
 	owner = line->owner[slot % LB_OWNERS_PER_LINE];
 	ctx->owner = owner & LB_OWNER_MASK;
 	if (owner & LB_OWNER_HISTORY && pkt->proto == IPPROTO_TCP) {
-		struct lb_flow seed;
+		struct lb_flow *seed = lb_flow_seed(ctx);
 
-		lb_flow_seed(ctx, &seed);
 		ctx->owner = lb_resolve_history(
-			&seed, slot, ctx->owner | (lb_is_opening(pkt) ? LB_RESOLVE_OPENING : 0));
+			seed, slot, ctx->owner | (lb_is_opening(pkt) ? LB_RESOLVE_OPENING : 0));
 	}
 	return ctx->owner == LB_OWNER_NONE ? -LB_R_NO_BACKEND : 0;
 }

@@ -73,20 +73,28 @@ struct lb_bucket {
 #define LB_IS_ADDRESS 0xc0000000u /* a service's address, whatever the port: answered by ARP */
 #define LB_IS_MASK 0xc0000000u
 
-/* lb_control.lookup: one word, so that one store puts a new table into force. */
+/*
+ * lb_control.lookup: one word a table, so that one store puts a new one into force. Services and
+ * endpoints have tables of their own: the services' is small and stays in the nearest cache.
+ */
+enum lb_lookup {
+	LB_LOOKUP_SERVICES,
+	LB_LOOKUP_ENDPOINTS,
+	LB_LOOKUPS,
+};
 #define LB_LOOKUP_SEED(word) ((__u32)(word))
 #define LB_LOOKUP_MASK(word) ((__u32)((word) >> 32) & 0x7fffffffu)
 #define LB_LOOKUP_HALF(word) ((__u32)((word) >> 63))
 
 /* Full NAT's source ports: two ranges beside the host's own ip_local_port_range. */
 struct lb_control {
-	__u64 lookup;
+	__u64 lookup[LB_LOOKUPS];
 	__u16 port_low[2];
 	__u16 port_count[2];
 	__u32 epoch;	    /* last epoch given to a history; user space only */
 	__u32 is_settled;   /* user space: a grace period has passed since the last flip */
 	__u32 hz;	    /* jiffies per second */
-	__u32 bucket_limit; /* buckets in one half of the look-up table */
+	__u32 reserved;
 };
 
 enum lb_service_flags {
@@ -131,7 +139,8 @@ struct lb_backend {
 	__u8 mode;    /* enum lb_mode, never LB_MODE_INHERIT */
 	__u8 flags;
 	__u16 source_count; /* full NAT's source addresses in lb_sources */
-	__u32 mtu_reserved;
+	__u16 version; /* goes up when the number is given to another backend */
+	__u16 reserved16;
 	__u64 reserved[4];
 };
 
@@ -158,7 +167,8 @@ struct lb_hop {
 	__u32 ifindex; /* 0: not known */
 	__u8 dst_mac[6];
 	__u8 src_mac[6];
-	__u32 mtu;
+	__u16 mtu;     /* 65,535: as much as there is */
+	__u16 version; /* of the backend that it was asked for */
 };
 
 struct lb_backend_cpu {
@@ -168,6 +178,15 @@ struct lb_backend_cpu {
 	__u64 packets_out;
 	__u64 bytes_out;
 	__u64 connections; /* flows opened */
+};
+
+/*
+ * The kernel allocates each value of a per-CPU array apart and finds it by a pointer; blocks keep the
+ * pointers few and in the cache.
+ */
+#define LB_CPU_BLOCK 32
+struct lb_backend_cpu_block {
+	struct lb_backend_cpu backend[LB_CPU_BLOCK];
 };
 
 /* Remembered next hops towards clients of nat, by address; one CPU's direct-mapped cache. */
@@ -187,17 +206,20 @@ struct lb_service_cpu {
 	__u64 reason[LB_R_SLOTS];
 };
 
-/* What a service's removed backends had counted, so that its sums never fall. */
+/*
+ * Of a service: what its removed backends had counted, so that its sums never fall. Of a backend: what
+ * its number had counted for its earlier holders.
+ */
 struct lb_totals {
 	__u64 packets_in, bytes_in, packets_out, bytes_out, connections;
 };
 
 /*
- * The flow table: buckets of four, each flow in one of two buckets given by its hash. Of full NAT a
+ * The flow table: buckets of eight, each flow in one of two buckets given by its hash. Of full NAT a
  * flow has two entries with the same content, one for each direction; a record of a slot with
  * history (or of UDP) has one. An entry is free when tag is 0, and is claimed by compare-and-swap.
  */
-#define LB_FLOWS_PER_BUCKET 4
+#define LB_FLOWS_PER_BUCKET 8
 #define LB_FLOW_BUSY 1u /* tag while the entry is being written; real tags have bit 1 set */
 
 static inline __u32 lb_flow_tag(__u64 hash)
@@ -272,7 +294,8 @@ struct lb_meta {
 	__u32 backends;
 	__u32 lines; /* of slots, both tables of a service together */
 	__u32 flows; /* entries */
-	__u32 buckets;
+	__u32 buckets[LB_LOOKUPS]; /* in one half of each look-up table */
+	__u32 reserved2;
 	__u64 namespace_cookie;
 	__u32 histories;
 	__u32 reserved;
@@ -284,7 +307,7 @@ struct lb_meta {
 LB_ASSERT_SIZE(struct lb_line, 64);
 LB_ASSERT_SIZE(struct lb_history, 32);
 LB_ASSERT_SIZE(struct lb_bucket, 64);
-LB_ASSERT_SIZE(struct lb_control, 32);
+LB_ASSERT_SIZE(struct lb_control, 40);
 LB_ASSERT_SIZE(struct lb_service, 128);
 LB_ASSERT_SIZE(struct lb_backend, 64);
 LB_ASSERT_SIZE(struct lb_endpoint, 32);

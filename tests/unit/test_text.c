@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Words for addresses, modes, protocols and reasons: both ways, and what is refused with which words. */
+/* Words for addresses, modes, protocols and reasons: both ways, and what is refused how. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -14,8 +14,9 @@
 
 static void addresses_round_trip(void **state)
 {
-	static const char *const texts[] = { "192.0.2.1", "0.0.0.0", "255.255.255.255", "2001:db8::1",
-					     "::",	  "::1",     "ff02::1" };
+	static const char *const texts[] = { "192.0.2.1",   "0.0.0.0", "255.255.255.255",
+					     "2001:db8::1", "::",      "::1",
+					     "ff02::1" };
 	char buf[LB_ADDR_TEXT_SIZE];
 	union lb_addr addr;
 
@@ -34,9 +35,19 @@ static void addresses_round_trip(void **state)
 static void addresses_refused(void **state)
 {
 	static const char *const texts[] = {
-		"",	     "192.0.2",	     "192.0.2.256", "192.0.2.01",  "192.0.2.1 ", "[192.0.2.1]",
-		"[2001:db8::1", "2001:db8::1]", "[]",	    "fe80::1%eth0", "example.org",
-		"::ffff:192.0.2.1", "2001:db8:::1",
+		"",
+		"192.0.2",
+		"192.0.2.256",
+		"192.0.2.01",
+		"192.0.2.1 ",
+		"[192.0.2.1]",
+		"[2001:db8::1",
+		"2001:db8::1]",
+		"[]",
+		"fe80::1%eth0",
+		"example.org",
+		"::ffff:192.0.2.1",
+		"2001:db8:::1",
 	};
 	union lb_addr addr, before;
 
@@ -107,7 +118,8 @@ static void endpoints_refused(void **state)
 		{ "[2001:db8::10:80", "closing bracket" },
 		{ "[2001:db8::10]80", "is no address" },
 		{ "[::ffff:192.0.2.1]:80", "IPv4-mapped" },
-		{ "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx:1",
+		{ "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx:"
+		  "1",
 		  "is no address" },
 	};
 	struct lb_error err;

@@ -44,9 +44,11 @@ static const struct setting settings[] = {
 /* No quiet fallback: a slower mode or a program alone is said with the kernel's reason. */
 static void note_fallbacks(const struct lbctl *ctl, const struct lb_attached *attached)
 {
-	const char *reason = attached->kernel_message[0] ? attached->kernel_message :
-							   "no reason given";
+	const char *reason =
+		attached->kernel_message[0] ? attached->kernel_message : "no reason given";
 
+	if (attached->was_attached)
+		return;
 	if (attached->is_fallback)
 		note(ctl, "%s: native XDP was refused (%s); generic XDP works, but is slower",
 		     attached->ifname, reason);
@@ -103,7 +105,8 @@ const struct command cmd_attach = {
 	.details = "mode      auto (native, else generic), native or generic\n"
 		   "priority  run order among the XDP programs of the interface, 50 if not given\n"
 		   "arp       answer ARP and neighbour solicitation for the services' addresses:\n"
-		   "          on for one-armed set-ups, off (the default) where they are routed here\n",
+		   "          on for one-armed set-ups, off (the default) where they are routed "
+		   "here\n",
 	.verbs = (const struct verb[]){ { "", NULL,
 					  "IF [mode auto|native|generic] [priority N] [arp on|off]",
 					  attach },

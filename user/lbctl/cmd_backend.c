@@ -181,8 +181,8 @@ static void list_service(const struct lbctl *ctl, const struct lb_service_config
 	}
 	for (unsigned int i = 0; i < service->backend_count; i++) {
 		const struct lb_backend_config *backend = &service->backends[i];
-		const struct lb_backend_state *live = find_state(
-			state, &backend->addr, lb_backend_port(service, backend), i);
+		const struct lb_backend_state *live =
+			find_state(state, &backend->addr, lb_backend_port(service, backend), i);
 
 		if (array)
 			(void)json_array_append_new(array, backend_json(service, backend, live));
@@ -230,13 +230,15 @@ const struct command cmd_backend = {
 		   "mode    the service's, if not given or 'inherit'\n"
 		   "The port is the service's, if not given. 'drain' gives no new connections and\n"
 		   "keeps the ones there are; 'ready' takes it back.\n",
-	.verbs = (const struct verb[]){
-		{ "list", "show", "[SERVICE]", list },
-		{ "add", NULL, "SERVICE ADDR[:PORT] [weight N] [mode fullnat|nat]", add },
-		{ "set", NULL, "SERVICE ADDR[:PORT] [weight N] [mode fullnat|nat|inherit]", set },
-		{ "drain", NULL, "SERVICE ADDR[:PORT]", drain },
-		{ "ready", NULL, "SERVICE ADDR[:PORT]", ready },
-		{ "del", NULL, "SERVICE ADDR[:PORT]", del },
-		{ 0 },
-	},
+	.verbs =
+		(const struct verb[]){
+			{ "list", "show", "[SERVICE]", list },
+			{ "add", NULL, "SERVICE ADDR[:PORT] [weight N] [mode fullnat|nat]", add },
+			{ "set", NULL, "SERVICE ADDR[:PORT] [weight N] [mode fullnat|nat|inherit]",
+			  set },
+			{ "drain", NULL, "SERVICE ADDR[:PORT]", drain },
+			{ "ready", NULL, "SERVICE ADDR[:PORT]", ready },
+			{ "del", NULL, "SERVICE ADDR[:PORT]", del },
+			{ 0 },
+		},
 };

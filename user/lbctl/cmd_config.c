@@ -62,8 +62,8 @@ static int show(const struct lbctl *ctl, struct words *words)
 		return code;
 	if (ctl->is_json)
 		return print_json(config_json(session.config));
-	return lb_config_print(session.config, stdout) ? refuse("the output cannot be written") :
-							 EXIT_OK;
+	return lb_config_print(session.config, stdout) ? refuse("the output cannot be written")
+						       : EXIT_OK;
 }
 
 static int save(const struct lbctl *ctl, struct words *words)
@@ -77,9 +77,9 @@ static int save(const struct lbctl *ctl, struct words *words)
 	if (code)
 		return code;
 	if (path && !strcmp(path, "-"))
-		return lb_config_print(session.config, stdout) ?
-			       refuse("the output cannot be written") :
-			       EXIT_OK;
+		return lb_config_print(session.config, stdout)
+			       ? refuse("the output cannot be written")
+			       : EXIT_OK;
 	if (!path && mkdir(SAVE_DIRECTORY, 0755) && errno != EEXIST)
 		return refuse("%s: cannot be made: %s", SAVE_DIRECTORY, strerror(errno));
 	if (!path)
@@ -105,12 +105,12 @@ static json_t *plan_json(const struct lb_plan *plan)
 		double share = service->slots ? 100.0 * service->moved / service->slots : 0;
 
 		(void)json_array_append_new(
-			array, json_pack("{s:s, s:s, s:i, s:i, s:f, s:i, s:i, s:i}", "service",
-					 service->name, "action", action_name(service->action),
-					 "slots", (int)service->slots, "moved", (int)service->moved,
-					 "moved_percent", share, "added", (int)service->added,
-					 "removed", (int)service->removed, "changed",
-					 (int)service->changed));
+			array,
+			json_pack("{s:s, s:s, s:i, s:i, s:f, s:i, s:i, s:i}", "service",
+				  service->name, "action", action_name(service->action), "slots",
+				  (int)service->slots, "moved", (int)service->moved,
+				  "moved_percent", share, "added", (int)service->added, "removed",
+				  (int)service->removed, "changed", (int)service->changed));
 	}
 	return array;
 }
@@ -233,15 +233,17 @@ static int check(const struct lbctl *ctl, struct words *words)
 const struct command cmd_config = {
 	.name = "config",
 	.summary = "The whole configuration as one YAML document",
-	.details = "'apply' puts a document into force, also twice, and prints which share of slots\n"
-		   "moves; with dry-run it only prints. 'save' writes the running one, to\n"
-		   SAVE_PATH " if no file is named. 'check' needs no root.\n",
-	.verbs = (const struct verb[]){
-		{ "show", "list", "", show },
-		{ "save", NULL, "[FILE]", save },
-		{ "apply", NULL, "FILE [dry-run]", apply },
-		{ "diff", NULL, "FILE", diff },
-		{ "check", NULL, "FILE", check },
-		{ 0 },
-	},
+	.details =
+		"'apply' puts a document into force, also twice, and prints which share of slots\n"
+		"moves; with dry-run it only prints. 'save' writes the running one, to\n" SAVE_PATH
+		" if no file is named. 'check' needs no root.\n",
+	.verbs =
+		(const struct verb[]){
+			{ "show", "list", "", show },
+			{ "save", NULL, "[FILE]", save },
+			{ "apply", NULL, "FILE [dry-run]", apply },
+			{ "diff", NULL, "FILE", diff },
+			{ "check", NULL, "FILE", check },
+			{ 0 },
+		},
 };

@@ -22,8 +22,8 @@ static int detach(const struct lbctl *ctl, struct words *words)
 	if (lb_detach(session.lb, strcmp(ifname, "all") ? ifname : NULL, &count, &session.err))
 		return refuse_error(&session.err);
 	if (ctl->is_json)
-		return print_json(json_pack("[{s:s, s:i}]", "ifname", ifname, "detached",
-					    (int)count));
+		return print_json(
+			json_pack("[{s:s, s:i}]", "ifname", ifname, "detached", (int)count));
 	if (!ctl->is_quiet)
 		(void)printf("%s: detached%s\n", ifname,
 			     lb_is_loaded(session.lb) ? "" : ", nothing is attached any more");

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* lbctl flow: the flows that are recorded, how many, and which backend a five-tuple has or would get. */
+/* lbctl flow: what is recorded, how many, and which backend a five-tuple has or would get. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,9 +16,9 @@ static json_t *flow_json(const struct lb_flow_info *flow)
 		"protocol", lb_proto_name(flow->proto), "client",
 		lb_endpoint_format(&flow->client, flow->client_port, client), "vip",
 		lb_endpoint_format(&flow->vip, flow->vip_port, vip), "source",
-		flow->mode == LB_MODE_FULLNAT ?
-			json_string(lb_endpoint_format(&flow->source, flow->source_port, source)) :
-			json_null(),
+		flow->mode == LB_MODE_FULLNAT
+			? json_string(lb_endpoint_format(&flow->source, flow->source_port, source))
+			: json_null(),
 		"backend", lb_endpoint_format(&flow->backend, flow->backend_port, backend), "mode",
 		lb_mode_name(flow->mode), "state", lb_flow_state_name(flow->state, flow->proto),
 		"idle_ms", (json_int_t)flow->idle_ms, "expires_ms", (json_int_t)flow->expires_ms);
@@ -33,9 +33,9 @@ static void flow_row(struct table *table, const struct lb_flow_info *flow)
 	table_cell(table, "%s", lb_endpoint_format(&flow->client, flow->client_port, text));
 	table_cell(table, "%s", lb_endpoint_format(&flow->vip, flow->vip_port, text));
 	table_cell(table, "%s",
-		   flow->mode == LB_MODE_FULLNAT ?
-			   lb_endpoint_format(&flow->source, flow->source_port, text) :
-			   "-");
+		   flow->mode == LB_MODE_FULLNAT
+			   ? lb_endpoint_format(&flow->source, flow->source_port, text)
+			   : "-");
 	table_cell(table, "%s", lb_endpoint_format(&flow->backend, flow->backend_port, text));
 	table_cell(table, "%s", lb_mode_name(flow->mode));
 	table_cell(table, "%s", lb_flow_state_name(flow->state, flow->proto));
@@ -49,8 +49,9 @@ static int walk(struct session *session, lb_flow_fn fn, void *arg)
 	int ret = lb_walk_flows(session->lb, fn, arg, &session->err);
 
 	if (ret == -ENOTCONN)
-		return refuse("nothing is attached, so there are no flows; attach an interface with "
-			      "'lbctl attach IF'");
+		return refuse(
+			"nothing is attached, so there are no flows; attach an interface with "
+			"'lbctl attach IF'");
 	return ret < 0 ? refuse_error(&session->err) : EXIT_OK;
 }
 
@@ -263,8 +264,9 @@ static int get(const struct lbctl *ctl, struct words *words)
 		return code;
 	ret = lb_walk_flows(session.lb, match_flow, &query, &session.err);
 	if (ret == -ENOTCONN)
-		return refuse("nothing is attached, so there are no flows; attach an interface with "
-			      "'lbctl attach IF'");
+		return refuse(
+			"nothing is attached, so there are no flows; attach an interface with "
+			"'lbctl attach IF'");
 	if (ret < 0)
 		return refuse_error(&session.err);
 	if (ret > 0)
@@ -275,13 +277,15 @@ static int get(const struct lbctl *ctl, struct words *words)
 const struct command cmd_flow = {
 	.name = "flow",
 	.summary = "Flows: which client is served by which backend",
-	.details = "Recorded are flows of full NAT, UDP flows, and flows of slots that changed; all\n"
-		   "others go by the hash. 'get' answers for any five-tuple: the recorded backend,\n"
-		   "or the one that a new connection would get.\n",
-	.verbs = (const struct verb[]){
-		{ "list", "show", "[SERVICE]", list },
-		{ "count", NULL, "", count },
-		{ "get", NULL, "tcp|udp SRC:PORT DST:PORT", get },
-		{ 0 },
-	},
+	.details =
+		"Recorded are flows of full NAT, UDP flows, and flows of slots that changed; all\n"
+		"others go by the hash. 'get' answers for any five-tuple: the recorded backend,\n"
+		"or the one that a new connection would get.\n",
+	.verbs =
+		(const struct verb[]){
+			{ "list", "show", "[SERVICE]", list },
+			{ "count", NULL, "", count },
+			{ "get", NULL, "tcp|udp SRC:PORT DST:PORT", get },
+			{ 0 },
+		},
 };

@@ -228,18 +228,20 @@ const struct command cmd_service = {
 	.name = "service",
 	.alias = "svc",
 	.summary = "Services: the addresses and ports that clients connect to",
-	.details = "mode         fullnat (the default: nothing to set up on backends) or nat (keeps\n"
-		   "             the client's address; replies must route through the balancer)\n"
-		   "slots        size of the table, a prime from 251 to 655373 (16381); about a\n"
-		   "             hundred for each backend spread within 1 %\n"
-		   "source       full NAT's source addresses; without, the route's\n"
-		   "stateless    udp only: each packet by its hash alone\n"
-		   "timeout-*    seconds (10, 900, 30, 120)\n",
-	.verbs = (const struct verb[]){
-		{ "list", "show", "[NAME]", list },
-		{ "add", NULL, "NAME tcp|udp VIP:PORT [slots N] " OPTIONS, add },
-		{ "set", NULL, "NAME " OPTIONS, set },
-		{ "del", NULL, "NAME", del },
-		{ 0 },
-	},
+	.details =
+		"mode         fullnat (the default: nothing to set up on backends) or nat (keeps\n"
+		"             the client's address; replies must route through the balancer)\n"
+		"slots        size of the table, a prime from 251 to 655373 (16381); about a\n"
+		"             hundred for each backend spread within 1 %\n"
+		"source       full NAT's source addresses; without, the route's\n"
+		"stateless    udp only: each packet by its hash alone\n"
+		"timeout-*    seconds (10, 900, 30, 120)\n",
+	.verbs =
+		(const struct verb[]){
+			{ "list", "show", "[NAME]", list },
+			{ "add", NULL, "NAME tcp|udp VIP:PORT [slots N] " OPTIONS, add },
+			{ "set", NULL, "NAME " OPTIONS, set },
+			{ "del", NULL, "NAME", del },
+			{ 0 },
+		},
 };

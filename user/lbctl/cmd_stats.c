@@ -31,10 +31,9 @@ static json_t *backends_json(const struct lb_stats *stats)
 		const struct lb_service_state *state = &stats->services[i];
 
 		for (unsigned int j = 0; j < state->backend_count; j++)
-			(void)json_array_append_new(array,
-						    backend_json(&state->config,
-								 &state->backends[j].config,
-								 &state->backends[j]));
+			(void)json_array_append_new(array, backend_json(&state->config,
+									&state->backends[j].config,
+									&state->backends[j]));
 	}
 	return array;
 }
@@ -202,12 +201,13 @@ const struct command cmd_stats = {
 	.summary = "Live figures: what became of the packets",
 	.details = "'drops' lists by reason what was not sent, with a hint for each; with -s all\n"
 		   "reasons. Every packet is in one of them: received = sent + passed + dropped.\n",
-	.verbs = (const struct verb[]){
-		{ "all", "show", "", all },
-		{ "services", NULL, "", services },
-		{ "backends", NULL, "", backends },
-		{ "drops", NULL, "", drops },
-		{ "maps", NULL, "", maps },
-		{ 0 },
-	},
+	.verbs =
+		(const struct verb[]){
+			{ "all", "show", "", all },
+			{ "services", NULL, "", services },
+			{ "backends", NULL, "", backends },
+			{ "drops", NULL, "", drops },
+			{ "maps", NULL, "", maps },
+			{ 0 },
+		},
 };

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * lbctl status: the interfaces, the maps, the limits and what they cost; and the same as one line with
- * the exit code of a monitoring plugin.
+ * lbctl status: the interfaces, the maps, the limits and what they cost; and the same as one line
+ * with the exit code of a monitoring plugin.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -31,12 +31,11 @@ static int print_status_json(const struct session *session, const struct lb_stat
 
 	for (unsigned int i = 0; i < status->interface_count; i++)
 		(void)json_array_append_new(interfaces, attached_json(&status->interfaces[i]));
-	return print_json(json_pack("{s:b, s:o, s:o, s:o, s:I, s:i, s:b}", "attached",
-				    status->interface_count > 0, "interfaces", interfaces, "maps",
-				    maps_json(status), "limits",
-				    limits_json(&session->config->limits), "bytes",
-				    (json_int_t)status->bytes, "verified_insns",
-				    (int)status->verified_insns, "lost", status->has_lost));
+	return print_json(json_pack(
+		"{s:b, s:o, s:o, s:o, s:I, s:i, s:b}", "attached", status->interface_count > 0,
+		"interfaces", interfaces, "maps", maps_json(status), "limits",
+		limits_json(&session->config->limits), "bytes", (json_int_t)status->bytes,
+		"verified_insns", (int)status->verified_insns, "lost", status->has_lost));
 }
 
 static int print_interfaces(const struct lb_status *status)
@@ -169,11 +168,13 @@ static int check(const struct lbctl *ctl, struct words *words)
 const struct command cmd_status = {
 	.name = "status",
 	.summary = "Interfaces, maps, limits and memory",
-	.details = "'check' says one line and ends like a monitoring plugin: 0 fine, 1 generic mode\n"
-		   "or a map over 90 % full, 2 nothing attached or a program lost, 3 not known.\n",
-	.verbs = (const struct verb[]){
-		{ "list", "show", "", list },
-		{ "check", "--check", "", check },
-		{ 0 },
-	},
+	.details =
+		"'check' says one line and ends like a monitoring plugin: 0 fine, 1 generic mode\n"
+		"or a map over 90 % full, 2 nothing attached or a program lost, 3 not known.\n",
+	.verbs =
+		(const struct verb[]){
+			{ "list", "show", "", list },
+			{ "check", "--check", "", check },
+			{ 0 },
+		},
 };

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Two documents compared by their JSON: what is not in both is added or removed, and a changed key is
- * named with both values. So a new key of the document needs no line here.
+ * Two documents compared by their JSON: what is not in both is added or removed, and a changed key
+ * is named with both values.
  */
 #include "config_diff.h"
 
@@ -64,10 +64,9 @@ struct diff {
 
 static void add_change(struct diff *diff, const char *action, const char *what)
 {
-	(void)json_array_append_new(diff->changes,
-				    json_pack("{s:s, s:s?, s:s?, s:s}", "action", action, "service",
-					      diff->service, "backend", diff->backend, "what",
-					      what));
+	(void)json_array_append_new(
+		diff->changes, json_pack("{s:s, s:s?, s:s?, s:s}", "action", action, "service",
+					 diff->service, "backend", diff->backend, "what", what));
 }
 
 /* Objects of an array by the text of one key. */
@@ -76,8 +75,8 @@ static json_t *index_by(const json_t *array, const char *key)
 	json_t *index = json_object(), *item;
 	size_t i;
 
-	json_array_foreach(array, i, item)
-		(void)json_object_set(index, json_string_value(json_object_get(item, key)), item);
+	json_array_foreach(array, i, item)(void)
+		json_object_set(index, json_string_value(json_object_get(item, key)), item);
 	return index;
 }
 
@@ -106,7 +105,8 @@ static void compare_values(struct diff *diff, json_t *now, json_t *then)
 	const char *key;
 	json_t *value;
 
-	json_object_foreach(then, key, value) {
+	json_object_foreach(then, key, value)
+	{
 		json_t *old = json_object_get(now, key);
 
 		if (json_equal(old, value) || !strcmp(key, "backends"))
@@ -128,12 +128,14 @@ static void compare_backends(struct diff *diff, const json_t *now, const json_t 
 	const char *address;
 	char what[64];
 
-	json_object_foreach(before, address, backend) {
+	json_object_foreach(before, address, backend)
+	{
 		diff->backend = address;
 		if (!json_object_get(after, address))
 			add_change(diff, "remove", "");
 	}
-	json_object_foreach(after, address, backend) {
+	json_object_foreach(after, address, backend)
+	{
 		json_t *old = json_object_get(before, address);
 
 		diff->backend = address;
@@ -165,12 +167,14 @@ static void compare_services(struct diff *diff, const json_t *now, const json_t 
 	json_t *none = json_array();
 	const char *name;
 
-	json_object_foreach(before, name, service) {
+	json_object_foreach(before, name, service)
+	{
 		diff->service = name;
 		if (!json_object_get(after, name))
 			add_service(diff, "remove", service);
 	}
-	json_object_foreach(after, name, service) {
+	json_object_foreach(after, name, service)
+	{
 		json_t *old = json_object_get(before, name);
 
 		diff->service = name;
@@ -207,14 +211,17 @@ int config_diff_print(const json_t *changes)
 
 	if (!changes)
 		return refuse("out of memory");
-	json_array_foreach(changes, i, change) {
+	json_array_foreach(changes, i, change)
+	{
 		const char *action = json_string_value(json_object_get(change, "action"));
 		const char *service = json_string_value(json_object_get(change, "service"));
 		const char *backend = json_string_value(json_object_get(change, "backend"));
 		const char *what = json_string_value(json_object_get(change, "what"));
 
 		(void)printf("%c %s%s%s%s%s%s\n",
-			     action[0] == 'a' ? '+' : action[0] == 'r' ? '-' : '~',
+			     action[0] == 'a'	? '+'
+			     : action[0] == 'r' ? '-'
+						: '~',
 			     service ? "service " : "limits", service ? service : "",
 			     backend ? " backend " : "", backend ? backend : "",
 			     what[0] ? ": " : "", what);

@@ -27,7 +27,7 @@ struct lbctl { /* the global options */
 
 /* The words after the object that are still to be read. */
 struct words {
-	char **next; /* ends with NULL */
+	char **next;	    /* ends with NULL */
 	const char *object; /* for messages: "service add" */
 };
 
@@ -101,15 +101,14 @@ struct session {
 	struct lb_error err;
 };
 
-/* Opens and reads the intent; for a change it takes the lock first. EXIT_OK or what to exit with. */
+/* Opens and reads the intent; for a change it takes the lock first. Answers an exit code. */
 int session_begin(struct session *session, const struct lbctl *ctl, bool is_change);
 /* Puts the edited intent into force. */
 int session_commit(struct session *session);
 void session_end(struct session *session);
 
 /* EXIT_REFUSED after a line if there is none of that name. */
-int session_find_service(struct session *session, const char *name,
-			 struct lb_service_config **out);
+int session_find_service(struct session *session, const char *name, struct lb_service_config **out);
 /* text is ADDR[:PORT]; the port may be left out where the address is the service's only one. */
 int session_find_backend(struct lb_service_config *service, const char *text,
 			 struct lb_backend_config **out);
@@ -120,7 +119,7 @@ int session_stats(struct session *session, struct lb_stats **out);
 /* Refuses where nothing is attached. */
 int session_need_stats(struct session *session, struct lb_stats **out);
 
-/* ---- rows.c: one line, or one JSON object, of each kind --------------------------------------- */
+/* ---- rows.c: one line, or one JSON object, of each kind ------------------------------------- */
 
 /* state NULL: nothing is attached, live figures are "-" or null. */
 struct table *service_table(const struct lbctl *ctl);
@@ -134,8 +133,7 @@ void backend_row(const struct lbctl *ctl, struct table *table,
 		 const struct lb_service_config *service, const struct lb_backend_config *backend,
 		 const struct lb_backend_state *state);
 json_t *backend_json(const struct lb_service_config *service,
-		     const struct lb_backend_config *backend,
-		     const struct lb_backend_state *state);
+		     const struct lb_backend_config *backend, const struct lb_backend_state *state);
 json_t *attached_json(const struct lb_attached *attached);
 int print_maps(const struct lbctl *ctl, const struct lb_status *status);
 json_t *maps_json(const struct lb_status *status);

@@ -16,13 +16,16 @@ const struct command *const commands[] = {
 };
 
 static const struct option long_options[] = {
-	{ "json", no_argument, NULL, 'j' },	    { "statistics", no_argument, NULL, 's' },
-	{ "quiet", no_argument, NULL, 'q' },	    { "netns", required_argument, NULL, 'n' },
-	{ "version", no_argument, NULL, 'V' },	    { "help", no_argument, NULL, 'h' },
+	{ "json", no_argument, NULL, 'j' },
+	{ "statistics", no_argument, NULL, 's' },
+	{ "quiet", no_argument, NULL, 'q' },
+	{ "netns", required_argument, NULL, 'n' },
+	{ "version", no_argument, NULL, 'V' },
+	{ "help", no_argument, NULL, 'h' },
 	{ NULL, 0, NULL, 0 },
 };
 
-/* What the options ask for instead of a command: its name, or NULL. A bad option ends the program. */
+/* Answers the command that an option asks for, or NULL. A bad option ends the program. */
 static const char *read_options(int argc, char **argv, struct lbctl *ctl)
 {
 	const char *instead = NULL;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * How each kind of object is shown, as a row and as JSON, wherever it is listed. JSON keys are always
- * there and never change; what is not known is null.
+ * How each kind of object is shown, as a row and as JSON, wherever it is listed. JSON keys are
+ * always there and never change; what is not known is null.
  */
 #include <stdio.h>
 
@@ -43,13 +43,11 @@ static json_t *add_traffic(json_t *object, const struct lb_traffic *traffic)
 	static const struct lb_traffic unknown = { LB_UNKNOWN, LB_UNKNOWN, LB_UNKNOWN, LB_UNKNOWN,
 						   LB_UNKNOWN, LB_UNKNOWN, LB_UNKNOWN };
 	const struct lb_traffic *t = traffic ? traffic : &unknown;
-	json_t *figures = json_pack("{s:o, s:o, s:o, s:o, s:o, s:o}", "active",
-				    json_count(t->active), "connections",
-				    json_count(t->connections), "packets_in",
-				    json_count(t->packets_in), "packets_out",
-				    json_count(t->packets_out), "bytes_in",
-				    json_count(t->bytes_in), "bytes_out",
-				    json_count(t->bytes_out));
+	json_t *figures = json_pack(
+		"{s:o, s:o, s:o, s:o, s:o, s:o}", "active", json_count(t->active), "connections",
+		json_count(t->connections), "packets_in", json_count(t->packets_in), "packets_out",
+		json_count(t->packets_out), "bytes_in", json_count(t->bytes_in), "bytes_out",
+		json_count(t->bytes_out));
 
 	if (!object || !figures || json_object_update(object, figures)) {
 		json_decref(object);
@@ -106,9 +104,9 @@ json_t *service_json(const struct lb_service_config *service, unsigned int backe
 		"{s:s, s:s, s:s, s:s, s:i, s:b, s:o, s:{s:i, s:i, s:i, s:i}, s:i, s:o, s:o}",
 		"service", service->name, "protocol", lb_proto_name(service->proto), "address",
 		lb_endpoint_format(&service->vip, service->port, text), "mode",
-		lb_mode_name(service->mode == LB_MODE_NAT ? LB_MODE_NAT : LB_MODE_FULLNAT),
-		"slots", (int)service->slots, "stateless", service->is_stateless, "sources",
-		sources, "timeouts", "syn", (int)service->timeouts.syn, "established",
+		lb_mode_name(service->mode == LB_MODE_NAT ? LB_MODE_NAT : LB_MODE_FULLNAT), "slots",
+		(int)service->slots, "stateless", service->is_stateless, "sources", sources,
+		"timeouts", "syn", (int)service->timeouts.syn, "established",
 		(int)service->timeouts.established, "fin", (int)service->timeouts.fin, "udp",
 		(int)service->timeouts.udp, "backends", (int)backend_count, "dropped",
 		json_count(state ? state->dropped : LB_UNKNOWN), "history",
@@ -119,8 +117,9 @@ json_t *service_json(const struct lb_service_config *service, unsigned int backe
 struct table *backend_table(const struct lbctl *ctl)
 {
 	if (ctl->is_verbose)
-		return table_new("SERVICE BACKEND MODE >WEIGHT >SLOTS ADMIN >ACTIVE >CONNS >IN >OUT "
-				 ">PKTS-IN >PKTS-OUT >PORTS");
+		return table_new(
+			"SERVICE BACKEND MODE >WEIGHT >SLOTS ADMIN >ACTIVE >CONNS >IN >OUT "
+			">PKTS-IN >PKTS-OUT >PORTS");
 	return table_new("SERVICE BACKEND MODE >WEIGHT >SLOTS ADMIN >ACTIVE >CONNS >IN >OUT");
 }
 
@@ -144,17 +143,16 @@ void backend_row(const struct lbctl *ctl, struct table *table,
 }
 
 json_t *backend_json(const struct lb_service_config *service,
-		     const struct lb_backend_config *backend,
-		     const struct lb_backend_state *state)
+		     const struct lb_backend_config *backend, const struct lb_backend_state *state)
 {
 	char text[LB_ADDR_TEXT_SIZE];
 	json_t *object;
 
 	object = json_pack(
 		"{s:s, s:s, s:s, s:i, s:s, s:o, s:i, s:o}", "service", service->name, "backend",
-		lb_endpoint_format(&backend->addr, lb_backend_port(service, backend), text),
-		"mode", lb_mode_name(lb_backend_mode(service, backend)), "weight", backend->weight,
-		"admin", backend->is_drained ? "drain" : "up", "slots",
+		lb_endpoint_format(&backend->addr, lb_backend_port(service, backend), text), "mode",
+		lb_mode_name(lb_backend_mode(service, backend)), "weight", backend->weight, "admin",
+		backend->is_drained ? "drain" : "up", "slots",
 		json_count(state ? state->slots : LB_UNKNOWN), "slots_total", (int)service->slots,
 		"ports_limit", json_count(state ? state->traffic.ports_limit : LB_UNKNOWN));
 	return add_traffic(object, state ? &state->traffic : NULL);
@@ -178,11 +176,10 @@ json_t *maps_json(const struct lb_status *status)
 	for (unsigned int i = 0; i < status->map_count; i++) {
 		const struct lb_map_usage *map = &status->maps[i];
 
-		(void)json_array_append_new(array,
-					    json_pack("{s:s, s:o, s:o, s:o}", "map", map->name,
-						      "used", json_count(map->used), "limit",
-						      json_count(map->limit), "bytes",
-						      json_count(map->bytes)));
+		(void)json_array_append_new(
+			array, json_pack("{s:s, s:o, s:o, s:o}", "map", map->name, "used",
+					 json_count(map->used), "limit", json_count(map->limit),
+					 "bytes", json_count(map->bytes)));
 	}
 	return array;
 }
@@ -202,7 +199,8 @@ int print_maps(const struct lbctl *ctl, const struct lb_status *status)
 		table_cell(table, "%s", map->name);
 		count_cell(table, true, map->used);
 		count_cell(table, true, map->limit);
-		table_cell(table, "%s", is_known ? number_share(map->used, map->limit, share) : "-");
+		table_cell(table, "%s",
+			   is_known ? number_share(map->used, map->limit, share) : "-");
 		bytes_cell(table, true, map->bytes);
 	}
 	return print_table(table);

@@ -6,7 +6,7 @@
 #include "lbctl.h"
 
 __attribute__((format(printf, 2, 0))) static void say(const char *kind, const char *format,
-						       va_list args)
+						      va_list args)
 {
 	(void)fflush(stdout);
 	(void)fprintf(stderr, "lbctl: %s", kind);

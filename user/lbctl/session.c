@@ -40,8 +40,7 @@ void session_end(struct session *session)
 	lb_close(session->lb);
 }
 
-int session_find_service(struct session *session, const char *name,
-			 struct lb_service_config **out)
+int session_find_service(struct session *session, const char *name, struct lb_service_config **out)
 {
 	*out = lb_config_find_service(session->config, name);
 	if (*out)
@@ -62,14 +61,13 @@ static int find_by_address(struct lb_service_config *service, const union lb_add
 		if (!lb_addr_is_equal(&backend->addr, addr))
 			continue;
 		if (found)
-			return refuse("backend %s is in service %s more than once (%s, %s); name "
-				      "the port too",
-				      lb_addr_format(addr, (char[LB_ADDR_TEXT_SIZE]){ 0 }),
-				      service->name,
-				      lb_endpoint_format(addr, lb_backend_port(service, found),
-							 first),
-				      lb_endpoint_format(addr, lb_backend_port(service, backend),
-							 second));
+			return refuse(
+				"backend %s is in service %s more than once (%s, %s); name "
+				"the port too",
+				lb_addr_format(addr, (char[LB_ADDR_TEXT_SIZE]){ 0 }), service->name,
+				lb_endpoint_format(addr, lb_backend_port(service, found), first),
+				lb_endpoint_format(addr, lb_backend_port(service, backend),
+						   second));
 		found = backend;
 	}
 	*out = found;
@@ -105,8 +103,7 @@ void session_note_slots(const struct lbctl *ctl, const struct lb_config *config,
 		const struct lb_service_config *service = &config->services[i];
 		__u32 wanted = lb_slots_wanted(service->backend_count);
 
-		if ((name && strcmp(name, service->name)) ||
-		    (wanted && wanted <= service->slots))
+		if ((name && strcmp(name, service->name)) || (wanted && wanted <= service->slots))
 			continue;
 		if (wanted)
 			note(ctl,

@@ -36,7 +36,8 @@ static int refuse_word(const struct words *words, const char *word, const struct
 	char names[256] = "";
 	size_t len = 0;
 
-	for (const struct setting *setting = settings; setting->name && len < sizeof(names); setting++)
+	for (const struct setting *setting = settings; setting->name && len < sizeof(names);
+	     setting++)
 		len += (size_t)snprintf(names + len, sizeof(names) - len, "%s%s", len ? ", " : "",
 					setting->name);
 	return refuse_usage("%s: unknown word '%s', expected one of: %s", words->object, word,

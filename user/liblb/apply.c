@@ -96,10 +96,11 @@ static void write_backend(struct lb *lb, const struct lb_service_change *service
 		.mode = lb_backend_mode(service->config, config),
 		.flags = LB_B_IN_USE | (config->is_drained ? LB_B_DRAIN : 0),
 		.source_count = backend->is_new ? 0 : lb->backends[backend->number].source_count,
+		.version = lb->backends[backend->number].version + backend->is_new,
 	};
 
 	if (backend->is_new)
-		lb_clear_backend_cpu(lb, backend->number);
+		lb_read_backend_cpu(lb, backend->number, &lb->bases[backend->number]);
 	/* Only the fields of a change differ for one that is there; it is read meanwhile. */
 	if (memcmp(&lb->backends[backend->number], &value, sizeof(value)))
 		lb->backends[backend->number] = value;
@@ -183,14 +184,15 @@ static void retire_backend(struct lb *lb, __u32 number)
 {
 	struct lb_backend *backend = &lb->backends[number];
 	struct lb_totals *totals = &lb->totals[backend->service];
-	struct lb_backend_cpu sum;
+	const struct lb_totals *base = &lb->bases[number];
+	struct lb_totals sum;
 
 	if (!lb_read_backend_cpu(lb, number, &sum)) {
-		totals->packets_in += sum.packets_in;
-		totals->bytes_in += sum.bytes_in;
-		totals->packets_out += sum.packets_out;
-		totals->bytes_out += sum.bytes_out;
-		totals->connections += sum.connections;
+		totals->packets_in += sum.packets_in - base->packets_in;
+		totals->bytes_in += sum.bytes_in - base->bytes_in;
+		totals->packets_out += sum.packets_out - base->packets_out;
+		totals->bytes_out += sum.bytes_out - base->bytes_out;
+		totals->connections += sum.connections - base->connections;
 	}
 	__atomic_store_n(&backend->flags, LB_B_USED, __ATOMIC_SEQ_CST);
 }

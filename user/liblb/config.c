@@ -172,12 +172,12 @@ int lb_config_add_backend(struct lb_config *config, struct lb_service_config *se
 	if (found) {
 		char text[LB_ADDR_TEXT_SIZE];
 
-		return lb_fail(err, -EEXIST,
-			       "backend %s is already in service %s (weight %u); change it with "
-			       "'lbctl backend set'",
-			       lb_endpoint_format(&found->addr, lb_backend_port(service, found),
-						  text),
-			       service->name, found->weight);
+		return lb_fail(
+			err, -EEXIST,
+			"backend %s is already in service %s (weight %u); change it with "
+			"'lbctl backend set'",
+			lb_endpoint_format(&found->addr, lb_backend_port(service, found), text),
+			service->name, found->weight);
 	}
 	grown = realloc(service->backends, (service->backend_count + 1) * sizeof(*grown));
 	if (!grown)

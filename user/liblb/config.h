@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What the parts of the document share: its defaults and ranges, and where in it a fault is, so that
- * the reader can name the line. Inside liblb only.
+ * What the parts of the document share: its defaults and ranges, and where in it a fault is, so
+ * that the reader can name the line. Inside liblb only.
  */
 #ifndef LB_CONFIG_H
 #define LB_CONFIG_H

@@ -116,8 +116,7 @@ static int check_totals(struct check *check)
 			return FAULT(check, -ERANGE,
 				     "%s: its %u backends are more than 'limits: backends: %u' "
 				     "has left",
-				     check->label, service->backend_count,
-				     config->limits.backends);
+				     check->label, service->backend_count, config->limits.backends);
 	}
 	return 0;
 }

@@ -89,7 +89,8 @@ int lb_lines_load(struct lb_lines **out, const char *yaml, size_t length, const 
 		ret = check_end(&parser, yaml, length, name, err);
 	else
 		ret = lb_fail(err, -EBADMSG,
-			      "%s:1: the document is empty, expected at least 'services: []'", name);
+			      "%s:1: the document is empty, expected at least 'services: []'",
+			      name);
 	if (ret)
 		lb_lines_free(lines);
 	else
@@ -114,8 +115,7 @@ yaml_node_t *lb_lines_node(const struct lb_lines *lines, int number)
 }
 
 /* The value of a key, or NULL. */
-static yaml_node_t *find_key(const struct lb_lines *lines, const yaml_node_t *node,
-			     const char *key)
+static yaml_node_t *find_key(const struct lb_lines *lines, const yaml_node_t *node, const char *key)
 {
 	if (!node || node->type != YAML_MAPPING_NODE)
 		return NULL;

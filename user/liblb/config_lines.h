@@ -12,7 +12,7 @@
 
 struct lb_lines;
 
-/* name is the document's in messages, kept by the caller. -EBADMSG with "name:line: ...", -ENOMEM. */
+/* name is the document's in messages, kept by the caller. -EBADMSG with "name:line: ". */
 int lb_lines_load(struct lb_lines **out, const char *yaml, size_t length, const char *name,
 		  struct lb_error *err);
 void lb_lines_free(struct lb_lines *lines);

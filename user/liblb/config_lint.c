@@ -80,8 +80,9 @@ static int check_pair(struct lint *lint, const yaml_node_t *node, const yaml_nod
 	char words[WORDS_SIZE];
 
 	if (key->type != YAML_SCALAR_NODE)
-		return FAULT(lint, key, "a list or mapping stands in place of a key, expected "
-					"one of: %s",
+		return FAULT(lint, key,
+			     "a list or mapping stands in place of a key, expected "
+			     "one of: %s",
 			     list_keys(schema, words));
 	field = find_field(schema, text_of(key));
 	if (!field)
@@ -111,8 +112,8 @@ static int check_mapping(struct lint *lint, const yaml_node_t *node, const char 
 
 		for (yaml_node_pair_t *pair = node->data.mapping.pairs.start;
 		     pair < node->data.mapping.pairs.top && !is_there; pair++)
-			is_there = !strcmp(text_of(lb_lines_node(lint->lines, pair->key)),
-					   field->key);
+			is_there =
+				!strcmp(text_of(lb_lines_node(lint->lines, pair->key)), field->key);
 		if (!is_there)
 			ret = FAULT(lint, node, "key '%s' is missing here", field->key);
 	}

@@ -83,8 +83,13 @@ static size_t collect(const struct lb_config *config, struct entry *entries)
 	for (unsigned int i = 0; i < config->service_count; i++) {
 		const struct lb_service_config *service = &config->services[i];
 
-		entries[count++] = (struct entry){ service->vip,   service->port, service->proto,
-						   LB_MODE_INHERIT, (int)i,	  -1 };
+		entries[count++] = (struct entry){
+			.addr = service->vip,
+			.port = service->port,
+			.proto = service->proto,
+			.service = (int)i,
+			.backend = -1,
+		};
 		for (unsigned int j = 0; j < service->backend_count; j++) {
 			const struct lb_backend_config *backend = &service->backends[j];
 
@@ -112,8 +117,9 @@ static int compare_pair(const struct lb_config *config, const struct entry *firs
 
 	lb_endpoint_format(&second->addr, second->port, text);
 	if (second->backend < 0)
-		return lb_fail(err, -EEXIST, "service %s: %s %s is already the address of service %s",
-			       name, proto, text, other);
+		return lb_fail(err, -EEXIST,
+			       "service %s: %s %s is already the address of service %s", name,
+			       proto, text, other);
 	if (first->backend < 0 && first->service == second->service)
 		return lb_fail(err, -EINVAL,
 			       "service %s: backend %s is the service's own address and port", name,
@@ -141,9 +147,8 @@ static int compare_pair(const struct lb_config *config, const struct entry *firs
  * One group of entries with the same key. Comparing each with the group's first and with a nat one
  * among those before it finds every pair that may not be.
  */
-static const struct entry *find_in_group(const struct lb_config *config,
-					 const struct entry *group, size_t count,
-					 struct lb_error *err, int *ret)
+static const struct entry *find_in_group(const struct lb_config *config, const struct entry *group,
+					 size_t count, struct lb_error *err, int *ret)
 {
 	const struct entry *first_nat = NULL;
 

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * From the document to YAML. Keys that have their default are left out, so that a saved file reads as
- * a person would have written it. Written by hand: every value is a number, a word, or text that
- * needs no escape, and libyaml's emitter neither indents lists nor keeps a line per backend key.
+ * From the document to YAML. Keys that have their default are left out, so that a saved file reads
+ * as a person would have written it. Without libcyaml: every value is a number, a word, or text
+ * that needs no escape, and libyaml's emitter does not indent lists.
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -119,50 +120,71 @@ static int sync_directory(const char *path)
 	return ret;
 }
 
-/* Writes into the new file and closes it. */
-static int fill(int fd, const struct lb_config *config)
+/*
+ * Opens the file beside path that will replace it. One name, so that a killed process leaves at
+ * most one such file behind, which the next writer takes over; two writers wait for each other.
+ */
+static FILE *open_new(const char *name)
 {
-	FILE *out = fdopen(fd, "w");
-	int ret;
+	struct stat ours, there;
+	FILE *out = NULL;
+	int fd;
 
-	if (!out) {
-		ret = -errno;
-		(void)close(fd);
-		return ret;
+	while (!out) {
+		fd = open(name, O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+		if (fd < 0)
+			return NULL;
+		if (!flock(fd, LOCK_EX) && !fstat(fd, &ours))
+			out = fdopen(fd, "w");
+		if (!out) {
+			(void)close(fd);
+			return NULL;
+		}
+		/* While we waited, the other writer has renamed it. */
+		if (stat(name, &there) || there.st_ino != ours.st_ino ||
+		    there.st_dev != ours.st_dev) {
+			(void)fclose(out);
+			out = NULL;
+		}
 	}
+	return out;
+}
+
+static int fill(FILE *out, const struct lb_config *config)
+{
+	int fd = fileno(out), ret;
+
+	if (ftruncate(fd, 0))
+		return -errno;
 	ret = lb_config_print(config, out);
 	if (!ret && (fflush(out) || fchmod(fd, 0644) || (fsync(fd) && errno != EINVAL)))
-		ret = -errno;
-	if (fclose(out) && !ret)
 		ret = -errno;
 	return ret;
 }
 
 int lb_config_write(const struct lb_config *config, const char *path, struct lb_error *err)
 {
-	char *temporary;
-	int fd, ret;
+	char *name;
+	FILE *out;
+	int ret;
 
-	if (asprintf(&temporary, "%s.XXXXXX", path) < 0)
+	if (asprintf(&name, "%s.new", path) < 0)
 		return lb_fail(err, -ENOMEM, "out of memory");
-	fd = mkostemp(temporary, O_CLOEXEC);
-	if (fd < 0) {
-		ret = lb_fail(err, -errno, "%s: cannot be written: %s", path, strerror(errno));
-		goto out;
-	}
-	ret = fill(fd, config);
-	if (!ret && rename(temporary, path))
+	out = open_new(name);
+	ret = out ? fill(out, config) : -errno;
+	if (!ret && rename(name, path))
 		ret = -errno;
-	if (ret) {
-		(void)unlink(temporary);
-		ret = lb_fail(err, ret, "%s: cannot be written: %s", path, strerror(-ret));
-		goto out;
-	}
+	if (out && ret)
+		(void)unlink(name);
+	/* Closed last: it holds the lock. What was written is on the disk already. */
+	if (out)
+		(void)fclose(out);
+	free(name);
+	if (ret)
+		return lb_fail(err, ret, "%s: cannot be written: %s", path, strerror(-ret));
 	ret = sync_directory(path);
 	if (ret)
-		ret = lb_fail(err, ret, "%s: its directory cannot be synced: %s", path,
-			      strerror(-ret));
-out:
-	free(temporary);
-	return ret;
+		return lb_fail(err, ret, "%s: its directory cannot be synced: %s", path,
+			       strerror(-ret));
+	return 0;
 }

@@ -166,8 +166,7 @@ static void read_limits(const struct lb_shape_limits *shape, struct lb_limits *l
 	take(&limits->flows, shape->flows);
 }
 
-static int read_shape(struct reader *reader, const struct lb_shape *shape,
-		      struct lb_config *config)
+static int read_shape(struct reader *reader, const struct lb_shape *shape, struct lb_config *config)
 {
 	struct lb_error err;
 	int ret;

@@ -16,13 +16,15 @@
 enum lb_map_id {
 	LB_MAP_META,
 	LB_MAP_CONTROL,
-	LB_MAP_BUCKETS,
+	LB_MAP_SERVICE_HASH,
+	LB_MAP_BACKEND_HASH,
 	LB_MAP_SERVICES,
 	LB_MAP_BACKENDS,
 	LB_MAP_ENDPOINTS,
 	LB_MAP_SOURCES,
 	LB_MAP_SLOTS,
 	LB_MAP_TOTALS,
+	LB_MAP_BASES,
 	LB_MAP_FLOWS,
 	LB_MAP_PORTS,
 	LB_MAP_MMAPPED, /* the maps before this one are mapped into memory */
@@ -30,6 +32,7 @@ enum lb_map_id {
 	LB_MAP_SERVICE_CPU,
 	LB_MAP_COUNTERS,
 	LB_MAP_ROUTES,
+	LB_MAP_SEED,
 	LB_MAP_HISTORY,
 	LB_MAP_EGRESS,
 	LB_MAP_COUNT,
@@ -58,13 +61,14 @@ struct lb {
 	/* maps in memory, NULL while nothing is loaded */
 	struct lb_meta *meta;
 	struct lb_control *control;
-	struct lb_bucket *buckets;
+	struct lb_bucket *buckets[LB_LOOKUPS];
 	struct lb_service *services;
 	struct lb_backend *backends;
 	struct lb_endpoint *endpoints;
 	struct lb_sources *sources;
 	struct lb_line *lines;
-	struct lb_totals *totals;
+	struct lb_totals *totals; /* by service */
+	struct lb_totals *bases;  /* by backend */
 	struct lb_flow *flows;
 	struct lb_port *ports;
 	char notices[LB_NOTICES][LB_TEXT_SIZE];
@@ -175,8 +179,7 @@ void lb_flows_sweep(struct lb *lb, lb_flow_test is_stale, const void *arg);
 bool lb_flow_is_live(const struct lb *lb, const struct lb_flow *flow, __u32 now, __u32 *idle,
 		     __u32 *timeout);
 
-/* counters.c */
-int lb_read_backend_cpu(struct lb *lb, __u32 number, struct lb_backend_cpu *sum);
-int lb_clear_backend_cpu(struct lb *lb, __u32 number);
+/* stats.c: what a backend's number has counted, for all its holders */
+int lb_read_backend_cpu(struct lb *lb, __u32 number, struct lb_totals *sum);
 
 #endif

@@ -38,19 +38,22 @@ static const struct lb_hash_key tuple_key = {
 static const char *const map_names[LB_MAP_COUNT] = {
 	[LB_MAP_META] = "lb_meta",
 	[LB_MAP_CONTROL] = "lb_control",
-	[LB_MAP_BUCKETS] = "lb_buckets",
+	[LB_MAP_SERVICE_HASH] = "lb_service_hash",
+	[LB_MAP_BACKEND_HASH] = "lb_backend_hash",
 	[LB_MAP_SERVICES] = "lb_services",
 	[LB_MAP_BACKENDS] = "lb_backends",
 	[LB_MAP_ENDPOINTS] = "lb_endpoints",
 	[LB_MAP_SOURCES] = "lb_sources",
 	[LB_MAP_SLOTS] = "lb_slots",
 	[LB_MAP_TOTALS] = "lb_totals",
+	[LB_MAP_BASES] = "lb_bases",
 	[LB_MAP_FLOWS] = "lb_flows",
 	[LB_MAP_PORTS] = "lb_ports",
 	[LB_MAP_BACKEND_CPU] = "lb_backend_cpu",
 	[LB_MAP_SERVICE_CPU] = "lb_service_cpu",
 	[LB_MAP_COUNTERS] = "lb_counters",
 	[LB_MAP_ROUTES] = "lb_routes",
+	[LB_MAP_SEED] = "lb_seed",
 	[LB_MAP_HISTORY] = "lb_history",
 	[LB_MAP_EGRESS] = "lb_egress",
 };
@@ -91,13 +94,15 @@ static void point_at_memory(struct lb *lb)
 {
 	lb->meta = lb->maps[LB_MAP_META].memory;
 	lb->control = lb->maps[LB_MAP_CONTROL].memory;
-	lb->buckets = lb->maps[LB_MAP_BUCKETS].memory;
+	lb->buckets[LB_LOOKUP_SERVICES] = lb->maps[LB_MAP_SERVICE_HASH].memory;
+	lb->buckets[LB_LOOKUP_ENDPOINTS] = lb->maps[LB_MAP_BACKEND_HASH].memory;
 	lb->services = lb->maps[LB_MAP_SERVICES].memory;
 	lb->backends = lb->maps[LB_MAP_BACKENDS].memory;
 	lb->endpoints = lb->maps[LB_MAP_ENDPOINTS].memory;
 	lb->sources = lb->maps[LB_MAP_SOURCES].memory;
 	lb->lines = lb->maps[LB_MAP_SLOTS].memory;
 	lb->totals = lb->maps[LB_MAP_TOTALS].memory;
+	lb->bases = lb->maps[LB_MAP_BASES].memory;
 	lb->flows = lb->maps[LB_MAP_FLOWS].memory;
 	lb->ports = lb->maps[LB_MAP_PORTS].memory;
 }
@@ -191,12 +196,17 @@ int lb_kernel_remove(struct lb *lb, struct lb_error *err)
 
 static void set_sizes(struct lb_bpf *skeleton, const struct lb_meta *meta)
 {
-	bpf_map__set_max_entries(skeleton->maps.lb_buckets, 2 * meta->buckets);
+	bpf_map__set_max_entries(skeleton->maps.lb_service_hash,
+				 2 * meta->buckets[LB_LOOKUP_SERVICES]);
+	bpf_map__set_max_entries(skeleton->maps.lb_backend_hash,
+				 2 * meta->buckets[LB_LOOKUP_ENDPOINTS]);
 	bpf_map__set_max_entries(skeleton->maps.lb_services, meta->services);
 	bpf_map__set_max_entries(skeleton->maps.lb_service_cpu, meta->services);
 	bpf_map__set_max_entries(skeleton->maps.lb_totals, meta->services);
 	bpf_map__set_max_entries(skeleton->maps.lb_backends, meta->backends);
-	bpf_map__set_max_entries(skeleton->maps.lb_backend_cpu, meta->backends);
+	bpf_map__set_max_entries(skeleton->maps.lb_backend_cpu,
+				 (meta->backends + LB_CPU_BLOCK - 1) / LB_CPU_BLOCK);
+	bpf_map__set_max_entries(skeleton->maps.lb_bases, meta->backends);
 	bpf_map__set_max_entries(skeleton->maps.lb_sources, meta->backends);
 	bpf_map__set_max_entries(skeleton->maps.lb_endpoints, meta->backends);
 	bpf_map__set_max_entries(skeleton->maps.lb_slots, meta->lines);
@@ -261,8 +271,6 @@ static void first_contents(struct lb *lb, const struct lb_meta *meta)
 	*lb->meta = *meta;
 	clock_getres(CLOCK_MONOTONIC_COARSE, &tick);
 	lb->control->hz = tick.tv_nsec ? (1000000000 + tick.tv_nsec / 2) / tick.tv_nsec : 250;
-	lb->control->bucket_limit = meta->buckets;
-	lb->control->lookup = 0;
 	lb->control->is_settled = 1;
 	read_port_ranges(lb->control);
 }
@@ -274,7 +282,9 @@ static int fill_meta(struct lb *lb, const struct lb_limits *limits, struct lb_me
 	meta->backends = limits->backends;
 	meta->lines = 2 * ((limits->slots + LB_OWNERS_PER_LINE - 1) / LB_OWNERS_PER_LINE);
 	meta->flows = round_up_power(limits->flows);
-	meta->buckets = round_up_power(2 * limits->services + limits->backends);
+	/* A service has an entry for itself and one for its address; half full fits almost any seed. */
+	meta->buckets[LB_LOOKUP_SERVICES] = round_up_power(limits->services);
+	meta->buckets[LB_LOOKUP_ENDPOINTS] = round_up_power(limits->backends);
 	meta->histories = limits->slots < HISTORY_LIMIT ? limits->slots : HISTORY_LIMIT;
 	meta->namespace_cookie = lb->cookie;
 	meta->tuple_key = tuple_key;

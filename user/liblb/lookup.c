@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The look-up table that tells services and backends by address, port and protocol: written beside the
- * one in force with a seed under which every entry fits its bucket, then put into force with one store.
+ * The look-up tables that tell services and backends by address, port and protocol: each is written
+ * beside the one in force with a seed under which every entry fits its bucket, then put into force with
+ * one store.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -18,7 +19,7 @@ struct entry {
 	__u32 value;
 };
 
-static __u32 collect(const struct lb *lb, const struct lb_change *change, struct entry *list)
+static __u32 collect_services(const struct lb_change *change, struct entry *list)
 {
 	__u32 count = 0;
 
@@ -35,6 +36,14 @@ static __u32 collect(const struct lb *lb, const struct lb_change *change, struct
 			list[count++] =
 				(struct entry){ value->vip, 0, 0, LB_IS_ADDRESS | number };
 	}
+	return count;
+}
+
+static __u32 collect_endpoints(const struct lb *lb, const struct lb_change *change,
+			       struct entry *list)
+{
+	__u32 count = 0;
+
 	for (__u32 i = 0; i < lb->meta->backends; i++) {
 		const struct lb_endpoint *endpoint = &change->endpoints[i];
 
@@ -53,7 +62,7 @@ static int compare_tags(const void *a, const void *b)
 }
 
 /* False if an entry does not fit, or if two have the same tag and so could hide one another. */
-static bool place(const struct lb *lb, struct lb_bucket *table, __u32 mask, __u32 seed,
+static bool place(struct lb_bucket *table, const struct lb *lb, __u32 mask, __u32 seed,
 		  const struct entry *list, __u32 count, __u32 *tags)
 {
 	memset(table, 0, ((size_t)mask + 1) * sizeof(*table));
@@ -78,49 +87,59 @@ static bool place(const struct lb *lb, struct lb_bucket *table, __u32 mask, __u3
 	return true;
 }
 
-/* A table as small as the entries allow stays in the CPU's cache. */
-static __u32 pick_mask(const struct lb *lb, __u32 count)
+static struct lb_bucket *half_of(const struct lb *lb, enum lb_lookup table, __u32 half)
+{
+	return lb->buckets[table] + (half ? lb->meta->buckets[table] : 0);
+}
+
+/* A table as small as the entries allow stays in the CPU's cache: two of eight entries filled. */
+static __u32 pick_mask(const struct lb *lb, enum lb_lookup table, __u32 count)
 {
 	__u32 buckets = 16;
 
-	while (buckets < count && buckets < lb->meta->buckets)
+	while (buckets * 2 < count)
 		buckets *= 2;
-	return (buckets < lb->meta->buckets ? buckets : lb->meta->buckets) - 1;
+	return (buckets < lb->meta->buckets[table] ? buckets : lb->meta->buckets[table]) - 1;
 }
 
-static int fill(struct lb *lb, const struct entry *list, __u32 count, __u32 *tags,
-		struct lb_error *err)
+static int fill(struct lb *lb, enum lb_lookup table, const struct entry *list, __u32 count,
+		__u32 *tags, struct lb_error *err)
 {
-	const __u64 now = lb->control->lookup;
-	const __u32 half = !LB_LOOKUP_HALF(now), mask = pick_mask(lb, count);
-	struct lb_bucket *table = lb->buckets + (half ? lb->meta->buckets : 0);
+	const __u64 now = lb->control->lookup[table];
+	const __u32 half = !LB_LOOKUP_HALF(now);
+	__u32 mask = pick_mask(lb, table, count);
 
 	for (__u32 i = 1; i <= SEED_TRIES; i++) {
 		const __u32 seed = LB_LOOKUP_SEED(now) + i;
 		const __u64 word = (__u64)half << 63 | (__u64)mask << 32 | seed;
 
-		if (!place(lb, table, mask, seed, list, count, tags))
+		if (!place(half_of(lb, table, half), lb, mask, seed, list, count, tags)) {
+			/* Now and then a larger table, which fits more easily. */
+			if (i % 16 == 0 && mask * 2 + 1 < lb->meta->buckets[table])
+				mask = mask * 2 + 1;
 			continue;
+		}
 		lb->control->is_settled = 0;
-		__atomic_store_n(&lb->control->lookup, word, __ATOMIC_SEQ_CST);
+		__atomic_store_n(&lb->control->lookup[table], word, __ATOMIC_SEQ_CST);
 		return 0;
 	}
-	return lb_fail(err, -ENOSPC, "the look-up table cannot hold %u entries: raise 'limits: backends'",
-		       count);
+	return lb_fail(err, -ENOSPC, "the look-up table cannot hold %u entries: raise 'limits: %s'",
+		       count, table == LB_LOOKUP_SERVICES ? "services" : "backends");
 }
 
 /* Whether the table in force says just this, which spares a change of weight the flip. */
-static bool is_same(const struct lb *lb, const struct entry *list, __u32 count)
+static bool is_same(const struct lb *lb, enum lb_lookup table, const struct entry *list,
+		    __u32 count)
 {
-	const __u64 now = lb->control->lookup;
+	const __u64 now = lb->control->lookup[table];
 	const __u32 mask = LB_LOOKUP_MASK(now);
-	const struct lb_bucket *table = lb->buckets + (LB_LOOKUP_HALF(now) ? lb->meta->buckets : 0);
+	const struct lb_bucket *buckets = half_of(lb, table, LB_LOOKUP_HALF(now));
 	__u32 present = 0;
 
 	for (__u32 i = 0; i < count; i++) {
 		const __u64 hash = lb_hash_lookup(&lb->meta->flow_key, &list[i].addr, list[i].port,
 						  list[i].proto, LB_LOOKUP_SEED(now));
-		const struct lb_bucket *bucket = &table[(__u32)hash & mask];
+		const struct lb_bucket *bucket = &buckets[(__u32)hash & mask];
 		bool is_there = false;
 
 		for (int at = 0; at < LB_BUCKET_ENTRIES; at++)
@@ -131,7 +150,7 @@ static bool is_same(const struct lb *lb, const struct entry *list, __u32 count)
 	}
 	for (__u32 i = 0; i <= mask; i++)
 		for (int at = 0; at < LB_BUCKET_ENTRIES; at++)
-			present += table[i].entry[at].tag != 0;
+			present += buckets[i].entry[at].tag != 0;
 	return present == count;
 }
 
@@ -140,14 +159,15 @@ int lb_lookup_write(struct lb *lb, struct lb_change *change, struct lb_error *er
 	const size_t most = 2 * (size_t)change->service_count + lb->meta->backends + 1;
 	struct entry *list = calloc(most, sizeof(*list));
 	__u32 *tags = calloc(most, sizeof(*tags));
-	int ret;
+	int ret = list && tags ? 0 : lb_fail(err, -ENOMEM, "out of memory");
 
-	if (!list || !tags) {
-		ret = lb_fail(err, -ENOMEM, "out of memory");
-	} else {
-		const __u32 count = collect(lb, change, list);
+	for (enum lb_lookup table = 0; !ret && table < LB_LOOKUPS; table++) {
+		const __u32 count = table == LB_LOOKUP_SERVICES
+					    ? collect_services(change, list)
+					    : collect_endpoints(lb, change, list);
 
-		ret = is_same(lb, list, count) ? 0 : fill(lb, list, count, tags, err);
+		if (!is_same(lb, table, list, count))
+			ret = fill(lb, table, list, count, tags, err);
 	}
 	free(list);
 	free(tags);

@@ -83,7 +83,10 @@ int lb_program_open(struct lb *lb, __u32 port_number, bool is_generic, struct lb
 	memcpy((void *)&skeleton->rodata->lb_flow_key, &lb->meta->flow_key,
 	       sizeof(lb->meta->flow_key));
 	skeleton->rodata->lb_flow_mask = lb->meta->flows / LB_FLOWS_PER_BUCKET - 1;
-	skeleton->rodata->lb_bucket_half = lb->control->bucket_limit;
+	skeleton->rodata->lb_bucket_half[LB_LOOKUP_SERVICES] =
+		lb->meta->buckets[LB_LOOKUP_SERVICES];
+	skeleton->rodata->lb_bucket_half[LB_LOOKUP_ENDPOINTS] =
+		lb->meta->buckets[LB_LOOKUP_ENDPOINTS];
 	skeleton->rodata->lb_hz = lb->control->hz;
 	skeleton->rodata->lb_port_number = port_number;
 	skeleton->rodata->lb_is_generic = is_generic;

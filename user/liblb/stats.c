@@ -2,6 +2,7 @@
 /* Reads counters, tables and flows into one picture of the instance. Takes no lock. */
 #include <arpa/inet.h>
 #include <errno.h>
+#include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -9,31 +10,26 @@
 
 #include "internal.h"
 
-int lb_read_backend_cpu(struct lb *lb, __u32 number, struct lb_backend_cpu *sum)
+int lb_read_backend_cpu(struct lb *lb, __u32 number, struct lb_totals *out)
 {
-	struct lb_backend_cpu *each = calloc(lb->cpus, sizeof(*each));
-	int ret = each ? bpf_map_lookup_elem(lb->maps[LB_MAP_BACKEND_CPU].fd, &number, each)
+	struct lb_backend_cpu_block *each = calloc(lb->cpus, sizeof(*each));
+	const __u32 block = number / LB_CPU_BLOCK;
+	struct lb_totals sum = {};
+	int ret = each ? bpf_map_lookup_elem(lb->maps[LB_MAP_BACKEND_CPU].fd, &block, each)
 		       : -ENOMEM;
 
-	memset(sum, 0, sizeof(*sum));
 	for (int i = 0; !ret && i < lb->cpus; i++) {
-		sum->packets_in += each[i].packets_in;
-		sum->bytes_in += each[i].bytes_in;
-		sum->packets_out += each[i].packets_out;
-		sum->bytes_out += each[i].bytes_out;
-		sum->connections += each[i].connections;
+		const struct lb_backend_cpu *local = &each[i].backend[number % LB_CPU_BLOCK];
+
+		sum.packets_in += local->packets_in;
+		sum.bytes_in += local->bytes_in;
+		sum.packets_out += local->packets_out;
+		sum.bytes_out += local->bytes_out;
+		sum.connections += local->connections;
 	}
+	if (!ret)
+		*out = sum;
 	free(each);
-	return ret;
-}
-
-int lb_clear_backend_cpu(struct lb *lb, __u32 number)
-{
-	struct lb_backend_cpu *zero = calloc(lb->cpus, sizeof(*zero));
-	int ret = zero ? bpf_map_update_elem(lb->maps[LB_MAP_BACKEND_CPU].fd, &number, zero, 0)
-		       : -ENOMEM;
-
-	free(zero);
 	return ret;
 }
 
@@ -92,7 +88,8 @@ static int fill_backend(struct lb *lb, __u32 number, __u32 slots, __u64 active,
 {
 	const struct lb_backend *backend = &lb->backends[number];
 	const struct lb_service *service = &lb->services[backend->service];
-	struct lb_backend_cpu sum;
+	const struct lb_totals *base = &lb->bases[number];
+	struct lb_totals sum = {};
 	int ret = lb_read_backend_cpu(lb, number, &sum);
 
 	lb_backend_config_init(&out->config);
@@ -102,13 +99,13 @@ static int fill_backend(struct lb *lb, __u32 number, __u32 slots, __u64 active,
 	out->config.mode = backend->mode;
 	out->config.is_drained = backend->flags & LB_B_DRAIN;
 	out->slots = slots;
-	out->traffic.packets_in = sum.packets_in;
-	out->traffic.bytes_in = sum.bytes_in;
-	out->traffic.packets_out = sum.packets_out;
-	out->traffic.bytes_out = sum.bytes_out;
-	out->traffic.connections = sum.connections;
+	out->traffic.packets_in = sum.packets_in - base->packets_in;
+	out->traffic.bytes_in = sum.bytes_in - base->bytes_in;
+	out->traffic.packets_out = sum.packets_out - base->packets_out;
+	out->traffic.bytes_out = sum.bytes_out - base->bytes_out;
+	out->traffic.connections = sum.connections - base->connections;
 	out->traffic.active = active;
-	if (backend->mode == LB_MODE_NAT && !(service->flags & LB_S_TRACKED && service->proto == 17))
+	if (backend->mode == LB_MODE_NAT && !(service->flags & LB_S_TRACKED && service->proto == IPPROTO_UDP))
 		out->traffic.active = LB_UNKNOWN;
 	if (backend->mode == LB_MODE_FULLNAT)
 		out->traffic.ports_limit =

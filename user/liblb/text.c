@@ -134,9 +134,10 @@ int lb_endpoint_parse(const char *text, union lb_addr *addr, __u16 *port, bool *
 	int ret;
 
 	if (split_endpoint(text, host, &number))
-		return lb_fail(err, -EINVAL,
-			       "'%.80s' is no address, expected as 192.0.2.1:80 or [2001:db8::1]:80",
-			       text);
+		return lb_fail(
+			err, -EINVAL,
+			"'%.80s' is no address, expected as 192.0.2.1:80 or [2001:db8::1]:80",
+			text);
 	if (lb_addr_parse(host, &parsed))
 		return bad_address(text, host, err);
 	if (number) {
@@ -208,11 +209,10 @@ int lb_proto_parse(const char *text, __u8 *out)
 static const struct {
 	const char *name, *text;
 	enum lb_verdict verdict;
-} reasons[LB_R_COUNT] = {
-	[LB_R_NONE] = { "none", "no reason given", LB_DROPPED },
+} reasons[LB_R_COUNT] = { [LB_R_NONE] = { "none", "no reason given", LB_DROPPED },
 #define REASON(id, name_, verdict_, text_)                                                         \
 	[LB_R_##id] = { .name = #name_, .text = (text_), .verdict = (verdict_) },
-	LB_REASONS(REASON)
+			  LB_REASONS(REASON)
 #undef REASON
 };
 
