@@ -35,7 +35,7 @@ struct bench {
 	int counters_fd;
 	int backends_fd;
 	int flows_fd;
-	uint32_t backend_count;
+	uint32_t block_count;
 	uint32_t bucket_count;
 	uint32_t ifindex;
 };
@@ -107,7 +107,7 @@ static int find_program(struct bench *bench, const char *ifname)
 	if (bench->lb_fd < 0)
 		return -errno;
 	bench->counters_fd = find_map(bench->lb_fd, "lb_counters", NULL);
-	bench->backends_fd = find_map(bench->lb_fd, "lb_backend_cpu", &bench->backend_count);
+	bench->backends_fd = find_map(bench->lb_fd, "lb_backend_cpu", &bench->block_count);
 	bench->flows_fd = find_map(bench->lb_fd, "lb_flows", &bench->bucket_count);
 	if (bench->counters_fd < 0 || bench->backends_fd < 0 || bench->flows_fd < 0) {
 		fprintf(stderr, "bench: the program on %s is not lbctl's alone; "
@@ -371,20 +371,22 @@ int bench_read_counters(struct bench *bench, struct lb_counters *out)
 int bench_count_connections(struct bench *bench, uint64_t *out)
 {
 	size_t cpus = (size_t)libbpf_num_possible_cpus();
-	struct lb_backend_cpu *values = calloc(cpus, sizeof(*values));
+	struct lb_backend_cpu_block *blocks = calloc(cpus, sizeof(*blocks));
+	const size_t backends = cpus * sizeof(*blocks) / sizeof(struct lb_backend_cpu);
+	const struct lb_backend_cpu *backend = (const struct lb_backend_cpu *)blocks;
 	uint64_t sum = 0;
 	int err = 0;
 
-	if (!values)
+	if (!blocks)
 		return -ENOMEM;
-	for (uint32_t key = 0; !err && key < bench->backend_count; key++) {
-		if (bpf_map_lookup_elem(bench->backends_fd, &key, values))
+	for (uint32_t key = 0; !err && key < bench->block_count; key++) {
+		if (bpf_map_lookup_elem(bench->backends_fd, &key, blocks))
 			err = -errno;
-		for (size_t cpu = 0; !err && cpu < cpus; cpu++)
-			sum += values[cpu].connections;
+		for (size_t i = 0; !err && i < backends; i++)
+			sum += backend[i].connections;
 	}
 	if (!err)
 		*out = sum;
-	free(values);
+	free(blocks);
 	return err;
 }

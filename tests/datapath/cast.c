@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Addresses, routes and the document of the packet table's services. */
+#include <string.h>
+
 #include "cast.h"
 
 const char *const cast_client[2] = { "198.51.100.7", "2001:db8:c::7" };

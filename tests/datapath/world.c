@@ -20,6 +20,8 @@
 
 #define BATCH 4096
 
+struct world world;
+
 const __u8 world_client_mac[6] = { 0x02, 0, 0, 0, 0x0c, 0x07 };
 const __u8 world_backend_mac[6] = { 0x02, 0, 0, 0, 0x0b, 0x11 };
 
@@ -129,7 +131,7 @@ static void check(int ret, const struct lb_error *err)
 		fail_msg("%s (%s)", err->text, strerror(-ret));
 }
 
-static void attach(struct world *world, struct world_port *port, const char *name, bool arp)
+static void attach(struct world_port *port, const char *name, bool arp)
 {
 	const struct lb_attach_options options = {
 		.mode = LB_ATTACH_NATIVE,
@@ -142,7 +144,7 @@ static void attach(struct world *world, struct world_port *port, const char *nam
 	struct lb_error err;
 	__u32 id = 0;
 
-	check(lb_attach(world->lb, name, &options, &attached, &err), &err);
+	check(lb_attach(world.lb, name, &options, &attached, &err), &err);
 	check(lb_interface_get(name, &interface, &err), &err);
 	port->name = name;
 	port->ifindex = interface.ifindex;
@@ -155,46 +157,46 @@ static void attach(struct world *world, struct world_port *port, const char *nam
 	assert_true(port->program >= 0);
 }
 
-void world_open(struct world *world, const struct lb_config *config)
+void world_open(const struct lb_config *config)
 {
 	struct lb_error err;
 
-	check(lb_open(&world->lb, NULL, &err), &err);
-	assert_non_null(strstr(lb_pin_dir(world->lb), "inode-"));
-	check(lb_lock(world->lb, &err), &err);
-	check(lb_commit(world->lb, config, &err), &err);
-	attach(world, &world->client, "c0", false);
-	attach(world, &world->backend, "b0", false);
+	check(lb_open(&world.lb, NULL, &err), &err);
+	assert_non_null(strstr(lb_pin_dir(world.lb), "inode-"));
+	check(lb_lock(world.lb, &err), &err);
+	check(lb_commit(world.lb, config, &err), &err);
+	attach(&world.client, "c0", false);
+	attach(&world.backend, "b0", false);
 }
 
-void world_close(struct world *world)
+void world_close(void)
 {
 	unsigned int count;
 
-	if (!world->lb)
+	if (!world.lb)
 		return;
-	if (lb_is_loaded(world->lb))
-		assert_int_equal(lb_detach(world->lb, NULL, &count, NULL), 0);
-	close(world->client.program);
-	close(world->backend.program);
-	unlink(lb_state_path(world->lb));
-	lb_close(world->lb);
-	*world = (struct world){};
+	if (lb_is_loaded(world.lb))
+		assert_int_equal(lb_detach(world.lb, NULL, &count, NULL), 0);
+	close(world.client.program);
+	close(world.backend.program);
+	unlink(lb_state_path(world.lb));
+	lb_close(world.lb);
+	world = (struct world){};
 }
 
-void world_commit(struct world *world, const struct lb_config *config)
+void world_commit(const struct lb_config *config)
 {
 	struct lb_error err;
 
-	check(lb_commit(world->lb, config, &err), &err);
-	while (lb_next_notice(world->lb))
+	check(lb_commit(world.lb, config, &err), &err);
+	while (lb_next_notice(world.lb))
 		;
-	world->lb->notice_count = world->lb->notice_next = 0;
+	world.lb->notice_count = world.lb->notice_next = 0;
 }
 
-void world_set_arp(struct world *world, bool is_on)
+void world_set_arp(bool is_on)
 {
-	attach(world, &world->client, "c0", is_on);
+	attach(&world.client, "c0", is_on);
 }
 
 int world_run(const struct world_port *port, const struct frame *in, struct frame *out)
@@ -216,13 +218,13 @@ int world_run(const struct world_port *port, const struct frame *in, struct fram
 	return (int)opts.retval;
 }
 
-__u64 world_reasons(struct world *world, __u64 reasons[LB_R_COUNT])
+__u64 world_reasons(__u64 reasons[LB_R_COUNT])
 {
 	struct lb_stats *stats;
 	struct lb_error err;
 	__u64 received;
 
-	check(lb_get_stats(world->lb, &stats, &err), &err);
+	check(lb_get_stats(world.lb, &stats, &err), &err);
 	memcpy(reasons, stats->reasons, sizeof(stats->reasons));
 	received = stats->received;
 	assert_true(stats->is_accounted);
@@ -231,9 +233,9 @@ __u64 world_reasons(struct world *world, __u64 reasons[LB_R_COUNT])
 	return received;
 }
 
-static void age_histories(struct world *world, __u32 jiffies)
+static void age_histories(__u32 jiffies)
 {
-	const int fd = world->lb->maps[LB_MAP_HISTORY].fd;
+	const int fd = world.lb->maps[LB_MAP_HISTORY].fd;
 	static struct lb_history values[BATCH];
 	static __u32 keys[BATCH];
 	__u32 batch, count;
@@ -252,26 +254,23 @@ static void age_histories(struct world *world, __u32 jiffies)
 	} while (!ret);
 }
 
-void world_age(struct world *world, __u32 jiffies)
+void world_age(__u32 jiffies)
 {
-	for (__u32 i = 0; i < world->lb->meta->flows; i++)
-		world->lb->flows[i].seen -= jiffies;
-	age_histories(world, jiffies);
+	for (__u32 i = 0; i < world.lb->meta->flows; i++)
+		world.lb->flows[i].seen -= jiffies;
+	age_histories(jiffies);
 }
 
-void world_forget_hops(struct world *world)
+void world_forget_hops(void)
 {
-	const int fd = world->lb->maps[LB_MAP_BACKEND_CPU].fd;
-	struct lb_backend_cpu *each = calloc(world->lb->cpus, sizeof(*each));
+	const int fd = world.lb->maps[LB_MAP_BACKEND_CPU].fd;
+	struct lb_backend_cpu_block *each = calloc(world.lb->cpus, sizeof(*each));
 
 	assert_non_null(each);
-	for (__u32 i = 0; i < world->lb->meta->backends; i++) {
-		if (!(world->lb->backends[i].flags & LB_B_IN_USE))
-			continue;
-		assert_int_equal(bpf_map_lookup_elem(fd, &i, each), 0);
-		for (int cpu = 0; cpu < world->lb->cpus; cpu++)
-			each[cpu].hop = (struct lb_hop){};
-		assert_int_equal(bpf_map_update_elem(fd, &i, each, 0), 0);
+	for (__u32 block = 0; !bpf_map_lookup_elem(fd, &block, each); block++) {
+		for (int i = 0; i < world.lb->cpus * LB_CPU_BLOCK; i++)
+			each[i / LB_CPU_BLOCK].backend[i % LB_CPU_BLOCK].hop = (struct lb_hop){};
+		assert_int_equal(bpf_map_update_elem(fd, &block, each, 0), 0);
 	}
 	free(each);
 }

@@ -27,6 +27,7 @@ struct world {
 	struct world_port client, backend;
 };
 
+extern struct world world;
 extern const __u8 world_client_mac[6];
 extern const __u8 world_backend_mac[6];
 
@@ -39,21 +40,21 @@ int world_guard(int (*body)(void));
 void world_ip(const char *lines);
 void world_sysctl(const char *path, const char *value);
 /* Commits the document and attaches to both; asserts success. */
-void world_open(struct world *world, const struct lb_config *config);
+void world_open(const struct lb_config *config);
 /* Detaches, which removes the maps; harmless if nothing is open. */
-void world_close(struct world *world);
-void world_commit(struct world *world, const struct lb_config *config);
+void world_close(void);
+void world_commit(const struct lb_config *config);
 /* Sets `arp` of the clients' interface. */
-void world_set_arp(struct world *world, bool is_on);
+void world_set_arp(bool is_on);
 
 /* One frame in by port: the XDP action, and what became of the frame. */
 int world_run(const struct world_port *port, const struct frame *in, struct frame *out);
 /* Counters by reason; asserts that received = sent + passed + dropped. Answers received. */
-__u64 world_reasons(struct world *world, __u64 reasons[LB_R_COUNT]);
+__u64 world_reasons(__u64 reasons[LB_R_COUNT]);
 /* As if so many jiffies had gone by for all flows and histories. */
-void world_age(struct world *world, __u32 jiffies);
+void world_age(__u32 jiffies);
 /* Next hops are asked for anew. */
-void world_forget_hops(struct world *world);
+void world_forget_hops(void);
 
 union lb_addr world_addr(const char *text);
 /* Appends and answers a service: mode, then backends by world_add_backend(). */

@@ -13,10 +13,10 @@ mixed_traffic() {
 	local conns
 
 	conns=$(test_tool conns)
-	in_ns client timeout 30 "$conns" -n 500 "$VIP4" 80 >/dev/null
-	in_ns client timeout 30 "$conns" -n 500 "$VIP6" 80 >/dev/null
-	in_ns client timeout 30 "$PYTHON" "$TESTS/servers/udp_client.py" "$VIP4" 53 20 5 >/dev/null
-	in_ns client timeout 10 curl -sS -o /dev/null "http://$VIP4/blob"
+	from client 30 "$conns" -n 500 "$VIP4" 80 >/dev/null
+	from client 30 "$conns" -n 500 "$VIP6" 80 >/dev/null
+	from client 30 "$PYTHON" "$TESTS/servers/udp_client.py" "$VIP4" 53 20 5 >/dev/null
+	from client 10 curl -sS -o /dev/null "http://$VIP4/blob"
 	in_ns client ping -q -c 3 -i 0.1 192.0.2.11 >/dev/null
 	in_ns client ping -q -c 3 -i 0.1 -s 3000 2001:db8:2::12 >/dev/null
 	# Nobody listens, no backend has weight, and the hop limit ends here.

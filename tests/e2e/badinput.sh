@@ -19,7 +19,7 @@ refuses() {
 
 	shift 2
 	snapshot >"$WORK/before"
-	timeout 20 "$@" >"$WORK/out" 2>"$WORK/err" </dev/null || status=$?
+	timeout --foreground 20 "$@" >"$WORK/out" 2>"$WORK/err" </dev/null || status=$?
 	snapshot >"$WORK/after"
 	line=$(<"$WORK/err")
 	echo "exit $status: $line"

@@ -15,7 +15,7 @@ spread() {
 download() {
 	local family=$1 got
 
-	got=$(in_ns client timeout 60 curl -sSg "http://$(vip_port "$family" 80)/blob" | sha256sum)
+	got=$(from client 60 curl -sSg "http://$(vip_port "$family" 80)/blob" | sha256sum)
 	[ "$got" = "$(<"$WORK/blob.sha256")" ] || {
 		echo "SHA-256 differs: $got"
 		return 1
@@ -25,7 +25,7 @@ download() {
 upload() {
 	local family=$1 got
 
-	got=$(in_ns client timeout 60 curl -sSg -T "$WORK/blob" "http://$(vip_port "$family" 81)/")
+	got=$(from client 60 curl -sSg -T "$WORK/blob" "http://$(vip_port "$family" 81)/")
 	[ "${got#* }  -" = "$(<"$WORK/blob.sha256")" ] || {
 		echo "SHA-256 differs: $got"
 		return 1
@@ -35,7 +35,7 @@ upload() {
 parallel() {
 	local family=$1 out
 
-	out=$(in_ns client timeout 30 wrk -t 1 -c 200 -d 2s "http://$(vip_port "$family" 80)/")
+	out=$(from client 30 wrk -t 1 -c 200 -d 2s "http://$(vip_port "$family" 80)/")
 	if grep -q "Socket errors\|Non-2xx" <<<"$out" || ! grep -q "requests in" <<<"$out"; then
 		echo "$out"
 		return 1
@@ -43,7 +43,7 @@ parallel() {
 }
 
 udp_echo() {
-	in_ns client timeout 30 "$PYTHON" "$TESTS/servers/udp_client.py" "$(vip "$1")" 53 60 5 \
+	from client 30 "$PYTHON" "$TESTS/servers/udp_client.py" "$(vip "$1")" 53 60 5 \
 		>"$WORK/udp" || {
 		tail -n 5 "$WORK/udp"
 		return 1

@@ -34,7 +34,7 @@ gone_stays_gone() {
 
 # Starts a slow download in the background and waits until its server is known.
 start_download() {
-	in_ns client timeout 60 curl -sSg --limit-rate 25M -D "$WORK/headers" -o "$WORK/got" \
+	from client 60 curl -sSg --limit-rate 25M -D "$WORK/headers" -o "$WORK/got" \
 		"http://$(vip_port "$1" 80)/blob" 2>"$WORK/curl.err" &
 	DOWNLOAD=$!
 	wait_for 5 grep -q X-Server "$WORK/headers"
@@ -68,6 +68,7 @@ drain_during_download() {
 		return 1
 	fi
 	kill -0 "$DOWNLOAD" || {
+		finish_download
 		echo "the download was over too early to prove anything"
 		return 1
 	}

@@ -177,7 +177,7 @@ connect_many() {
 	local family=$1 port=$2 count=$3 conns
 
 	conns=$(test_tool conns)
-	in_ns client timeout 60 "$conns" -a "$(sources "$family")" -n "$count" -c 32 -b "$NEXT_PORT" \
+	from client 60 "$conns" -a "$(sources "$family")" -n "$count" -c 32 -b "$NEXT_PORT" \
 		"$(vip "$family")" "$port" >"$WORK/conns" || {
 		cat "$WORK/conns"
 		echo "$(awk '$1 == "failed" { print $2 }' "$WORK/conns") of $count connections failed:" \
@@ -215,6 +215,15 @@ is_spread() {
 		}' "$file"
 }
 
+# from NS SECONDS COMMAND…: runs a command in a namespace, bounded in time. In the scenario's process
+# group, so that an interrupt ends it too.
+from() {
+	local ns=$1 seconds=$2
+
+	shift 2
+	in_ns "$ns" timeout --foreground "$seconds" "$@"
+}
+
 # One connection to each server through the kernel, so that neighbours are known.
 warm_up() {
 	local server
@@ -232,8 +241,8 @@ start_load() {
 	local conns
 
 	conns=$(test_tool conns)
-	nsenter --net="/run/netns/${PREFIX}client" timeout 120 "$conns" -a "$(sources "$1")" -r "$3" \
-		-c 64 "$(vip "$1")" "$2" >"$WORK/load.$2" 2>&1 &
+	nsenter --net="/run/netns/${PREFIX}client" timeout --foreground 120 "$conns" \
+		-a "$(sources "$1")" -r "$3" -c 64 "$(vip "$1")" "$2" >"$WORK/load.$2" 2>&1 &
 	echo $! >"$WORK/load.$2.pid"
 }
 

@@ -9,7 +9,7 @@ export PREFIX
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
 
-if CONNECTIONS=1600 timeout 120 scripts/demo >"$log" 2>&1; then
+if CONNECTIONS=1600 timeout --foreground 120 scripts/demo >"$log" 2>&1; then
 	echo "ok demo"
 else
 	status=$?

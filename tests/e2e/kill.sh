@@ -31,7 +31,7 @@ kill_many() {
 	for ((i = 0; i < KILLS; i++)); do
 		read -ra command < <(random_command)
 		status=0
-		timeout -s KILL "0.0$(printf '%02d' $((RANDOM % 30)))1" "$LBCTL" -n "${PREFIX}lb" \
+		timeout --foreground -s KILL "0.0$(printf '%02d' $((RANDOM % 30)))1" "$LBCTL" -n "${PREFIX}lb" \
 			"${command[@]}" >/dev/null 2>&1 || status=$?
 		[ "$status" != 137 ] || killed=$((killed + 1))
 	done

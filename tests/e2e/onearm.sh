@@ -16,7 +16,7 @@ make_on_link() {
 }
 
 is_answered() {
-	in_ns client timeout 5 curl -sSg --connect-timeout 3 "http://$(vip_port "$1" 80)/"
+	from client 5 curl -sSg --connect-timeout 3 "http://$(vip_port "$1" 80)/"
 }
 
 is_silent() {

@@ -8,7 +8,7 @@ source "$(dirname "$0")/common.sh"
 fetch() {
 	local from=$1 family=$2 name=$3
 
-	[ "$(in_ns "$from" timeout 10 curl -sSg --connect-timeout 5 \
+	[ "$(from "$from" 10 curl -sSg --connect-timeout 5 \
 		"http://$(backend_of "$family" "$name" "$(server_port "$name")")/")" = "$name" ]
 }
 
@@ -18,7 +18,7 @@ host_connections() {
 
 	conns=$(test_tool conns)
 	start_load 4 80 500
-	in_ns lb timeout 30 "$conns" -n 2000 -c 32 192.0.2.11 5000
+	from lb 30 "$conns" -n 2000 -c 32 192.0.2.11 5000
 	stop_load 80
 }
 

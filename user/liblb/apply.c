@@ -108,7 +108,7 @@ static void write_backend(struct lb *lb, const struct lb_service_change *service
 	if (!backend->has_route)
 		return;
 	if (backend->route.ifindex && !backend->route.is_local)
-		lb_neighbour_manage(backend->route.ifindex, &backend->route.next_hop, true);
+		lb_neighbour_manage(lb, backend->route.ifindex, &backend->route.next_hop, true);
 }
 
 static bool is_attached_to(const struct lb *lb, __u32 ifindex)

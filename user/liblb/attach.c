@@ -246,9 +246,11 @@ static int apply_intent(struct lb *lb, struct lb_error *err)
 
 	if (ret)
 		return ret;
+	lb->is_refresh = true;
 	ret = lb_change_make(lb, config, &change, err);
 	if (!ret)
 		ret = lb_change_apply(lb, change, err);
+	lb->is_refresh = false;
 	lb_change_free(change);
 	lb_config_free(config);
 	return ret;
@@ -328,8 +330,8 @@ static void stop_managing_neighbours(struct lb *lb)
 		struct lb_route_answer route;
 
 		if (lb->backends[i].flags & LB_B_IN_USE &&
-		    !lb_route_get(&lb->backends[i].addr, &route) && !route.is_local)
-			lb_neighbour_manage(route.ifindex, &route.next_hop, false);
+		    !lb_route_get(lb, &lb->backends[i].addr, &route) && !route.is_local)
+			lb_neighbour_manage(lb, route.ifindex, &route.next_hop, false);
 	}
 }
 

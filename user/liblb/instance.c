@@ -260,6 +260,7 @@ void lb_close(struct lb *lb)
 	if (!lb)
 		return;
 	lb_kernel_close(lb);
+	lb_route_close(lb);
 	if (lb->lock_fd >= 0)
 		close(lb->lock_fd);
 	free(lb);

@@ -57,6 +57,8 @@ struct lb {
 	int clock_fd;
 	int cpus;
 	bool is_loaded;
+	bool is_refresh; /* ask for all routes anew, not only for those of new backends */
+	struct mnl_socket *netlink; /* opened when first needed */
 	struct lb_map maps[LB_MAP_COUNT];
 	/* maps in memory, NULL while nothing is loaded */
 	struct lb_meta *meta;
@@ -108,15 +110,16 @@ int lb_interface_get(const char *ifname, struct lb_interface *out, struct lb_err
 void lb_interface_enable_forwarding(struct lb *lb, const char *ifname);
 
 /* route.c: the kernel's routing table by rtnetlink. */
+void lb_route_close(struct lb *lb);
 struct lb_route_answer {
 	__u32 ifindex;
 	union lb_addr source;	/* that the host itself would use */
 	union lb_addr next_hop; /* the gateway, or the address itself */
 	bool is_local;
 };
-int lb_route_get(const union lb_addr *addr, struct lb_route_answer *out);
+int lb_route_get(struct lb *lb, const union lb_addr *addr, struct lb_route_answer *out);
 /* Has the kernel resolve the neighbour and keep it fresh (NTF_EXT_MANAGED), or stop that. */
-int lb_neighbour_manage(__u32 ifindex, const union lb_addr *addr, bool is_on);
+int lb_neighbour_manage(struct lb *lb, __u32 ifindex, const union lb_addr *addr, bool is_on);
 
 /* plan.c: from a document to what must be in the maps. */
 struct lb_backend_change {

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "index.h"
 #include "internal.h"
 
 __u32 lb_lines_of(__u32 slots)
@@ -92,27 +93,28 @@ int lb_number_services(struct lb *lb, struct lb_change *change, struct lb_error 
 	return 0;
 }
 
-static __u32 free_backend(const struct lb *lb, const bool *is_taken, __u32 base)
+/* The first free number from *next on that was never used; failing that, the first that was. */
+static __u32 free_backend(const struct lb *lb, const bool *is_taken, __u32 base, __u32 *next)
 {
 	__u32 end = base + LB_BACKEND_WINDOW;
-	__u32 used = ~0u;
 
 	if (end > lb->meta->backends)
 		end = lb->meta->backends;
-	for (__u32 i = base; i < end; i++) {
-		if (is_taken[i] || lb->backends[i].flags & LB_B_IN_USE)
-			continue;
-		if (!(lb->backends[i].flags & LB_B_USED))
+	if (*next < base || *next > end)
+		*next = base;
+	for (; *next < end; (*next)++)
+		if (!is_taken[*next] && !lb->backends[*next].flags)
+			return *next;
+	for (__u32 i = base; i < end; i++)
+		if (!is_taken[i] && !(lb->backends[i].flags & LB_B_IN_USE))
 			return i;
-		if (used == ~0u)
-			used = i;
-	}
-	return used;
+	return ~0u;
 }
 
 int lb_number_backends(struct lb *lb, struct lb_change *change, struct lb_error *err)
 {
 	bool *is_taken = calloc(lb->meta->backends, sizeof(*is_taken));
+	__u32 next = 0;
 
 	if (!is_taken)
 		return lb_fail(err, -ENOMEM, "out of memory");
@@ -124,7 +126,8 @@ int lb_number_backends(struct lb *lb, struct lb_change *change, struct lb_error 
 
 			if (!backend->is_new)
 				continue;
-			backend->number = free_backend(lb, is_taken, service->value.backend_base);
+			backend->number = free_backend(lb, is_taken, service->value.backend_base,
+						       &next);
 			if (backend->number == ~0u) {
 				free(is_taken);
 				return lb_fail(err, -ENOSPC,
@@ -139,35 +142,53 @@ int lb_number_backends(struct lb *lb, struct lb_change *change, struct lb_error 
 	return 0;
 }
 
-static __u32 find_endpoint(const struct lb_endpoint *endpoints, __u32 count,
-			   const union lb_addr *addr, __be16 port, __u8 proto)
+/* Those of the maps and those that the plan has added, by address, port and protocol. */
+struct endpoints {
+	struct lb_index index;
+	const struct lb *lb;
+	struct lb_endpoint *planned;
+	__u32 next; /* numbers below it are taken or were used */
+};
+
+static __u32 find_endpoint(const struct endpoints *all, const union lb_addr *addr, __be16 port,
+			   __u8 proto)
 {
+	const __u64 hash = lb_index_hash(addr, port, proto);
+	__u32 at = 0, number;
+
+	while (lb_index_next(&all->index, hash, &at, &number)) {
+		const struct lb_endpoint *endpoint = all->lb->endpoints[number].is_in_use
+							     ? &all->lb->endpoints[number]
+							     : &all->planned[number];
+
+		if (endpoint->port == port && endpoint->proto == proto &&
+		    lb_addr_is_equal(&endpoint->addr, addr))
+			return number;
+	}
+	return ~0u;
+}
+
+static bool is_endpoint_free(const struct endpoints *all, __u32 number)
+{
+	return !all->planned[number].is_in_use && !all->lb->endpoints[number].is_in_use;
+}
+
+static __u32 free_endpoint(struct endpoints *all)
+{
+	const __u32 count = all->lb->meta->backends;
+
+	for (; all->next < count; all->next++)
+		if (is_endpoint_free(all, all->next) && !all->lb->endpoints[all->next].was_used)
+			return all->next;
 	for (__u32 i = 0; i < count; i++)
-		if (endpoints[i].is_in_use && endpoints[i].port == port &&
-		    endpoints[i].proto == proto && lb_addr_is_equal(&endpoints[i].addr, addr))
+		if (is_endpoint_free(all, i))
 			return i;
 	return ~0u;
 }
 
-static __u32 free_endpoint(const struct lb *lb, const struct lb_endpoint *endpoints)
-{
-	__u32 used = ~0u;
-
-	for (__u32 i = 0; i < lb->meta->backends; i++) {
-		if (endpoints[i].is_in_use || lb->endpoints[i].is_in_use)
-			continue;
-		if (!lb->endpoints[i].was_used)
-			return i;
-		if (used == ~0u)
-			used = i;
-	}
-	return used;
-}
-
 /* Which endpoints the document needs, with the numbers that they have already where they have one. */
-static int number_endpoint(struct lb *lb, struct lb_change *change,
-			   struct lb_service_change *service, struct lb_backend_change *backend,
-			   struct lb_error *err)
+static int number_endpoint(struct endpoints *all, struct lb_service_change *service,
+			   struct lb_backend_change *backend, struct lb_error *err)
 {
 	const __be16 port = htons(lb_backend_port(service->config, backend->config));
 	const __u8 proto = service->config->proto;
@@ -176,24 +197,22 @@ static int number_endpoint(struct lb *lb, struct lb_change *change,
 	__u32 number;
 
 	if (!backend->is_new) {
-		/* Looked up by number, not searched for: it was found when it was new. */
-		number = lb->backends[backend->number].endpoint;
-		if (!change->endpoints[number].is_in_use)
-			change->endpoints[number] = lb->endpoints[number];
+		number = all->lb->backends[backend->number].endpoint;
 	} else {
-		number = find_endpoint(change->endpoints, lb->meta->backends, addr, port, proto);
-		if (number == ~0u)
-			number = find_endpoint(lb->endpoints, lb->meta->backends, addr, port, proto);
-		if (number == ~0u)
-			number = free_endpoint(lb, change->endpoints);
+		number = find_endpoint(all, addr, port, proto);
+		if (number == ~0u) {
+			number = free_endpoint(all);
+			if (number != ~0u)
+				lb_index_add(&all->index, lb_index_hash(addr, port, proto), number);
+		}
 		if (number == ~0u)
 			return lb_fail(err, -ENOSPC,
 				       "service %s: all %u backend addresses are taken: raise 'limits: "
 				       "backends' and attach anew",
-				       service->config->name, lb->meta->backends);
+				       service->config->name, all->lb->meta->backends);
 	}
 	backend->endpoint = number;
-	endpoint = &change->endpoints[number];
+	endpoint = &all->planned[number];
 	endpoint->addr = *addr;
 	endpoint->port = port;
 	endpoint->proto = proto;
@@ -206,13 +225,10 @@ static int number_endpoint(struct lb *lb, struct lb_change *change,
 	return 0;
 }
 
-int lb_number_endpoints(struct lb *lb, struct lb_change *change, struct lb_error *err)
+static int number_all(struct endpoints *all, struct lb_change *change, struct lb_error *err)
 {
 	int ret = 0;
 
-	change->endpoints = calloc(lb->meta->backends, sizeof(*change->endpoints));
-	if (!change->endpoints)
-		return lb_fail(err, -ENOMEM, "out of memory");
 	/* Those that have a number first, so that no new one is given theirs. */
 	for (int is_new = 0; !ret && is_new < 2; is_new++)
 		for (unsigned int i = 0; !ret && i < change->service_count; i++) {
@@ -220,8 +236,31 @@ int lb_number_endpoints(struct lb *lb, struct lb_change *change, struct lb_error
 
 			for (unsigned int b = 0; !ret && b < service->config->backend_count; b++)
 				if (service->backends[b].is_new == is_new)
-					ret = number_endpoint(lb, change, service,
-							      &service->backends[b], err);
+					ret = number_endpoint(all, service, &service->backends[b],
+							      err);
 		}
+	return ret;
+}
+
+int lb_number_endpoints(struct lb *lb, struct lb_change *change, struct lb_error *err)
+{
+	const __u32 count = lb->meta->backends;
+	struct endpoints all = { .lb = lb };
+	int ret;
+
+	change->endpoints = calloc(count, sizeof(*change->endpoints));
+	all.planned = change->endpoints;
+	if (!change->endpoints || lb_index_init(&all.index, count))
+		return lb_fail(err, -ENOMEM, "out of memory");
+	for (__u32 i = 0; i < count; i++) {
+		const struct lb_endpoint *endpoint = &lb->endpoints[i];
+
+		if (endpoint->is_in_use)
+			lb_index_add(&all.index,
+				     lb_index_hash(&endpoint->addr, endpoint->port, endpoint->proto),
+				     i);
+	}
+	ret = number_all(&all, change, err);
+	lb_index_free(&all.index);
 	return ret;
 }

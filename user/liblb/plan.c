@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "index.h"
 #include "internal.h"
 
 #define NOT_FOUND (~0u)
@@ -26,20 +27,36 @@ static __u32 find_service(const struct lb *lb, const struct lb_service_config *c
 	return NOT_FOUND;
 }
 
-static __u32 find_backend(const struct lb *lb, __u32 service,
+static int index_backends(const struct lb *lb, struct lb_index *index)
+{
+	int ret = lb_index_init(index, lb->meta->backends);
+
+	for (__u32 i = 0; !ret && i < lb->meta->backends; i++) {
+		const struct lb_backend *backend = &lb->backends[i];
+
+		if (backend->flags & LB_B_IN_USE)
+			lb_index_add(index,
+				     lb_index_hash(&backend->addr, backend->port, backend->service),
+				     i);
+	}
+	return ret;
+}
+
+static __u32 find_backend(const struct lb *lb, const struct lb_index *index, __u32 service,
 			  const struct lb_service_config *config,
 			  const struct lb_backend_config *wanted)
 {
 	const __be16 port = htons(lb_backend_port(config, wanted));
 	const enum lb_mode mode = lb_backend_mode(config, wanted);
+	const __u64 hash = lb_index_hash(&wanted->addr, port, service);
+	__u32 at = 0, number;
 
-	for (__u32 i = 0; i < lb->meta->backends; i++) {
-		const struct lb_backend *backend = &lb->backends[i];
+	while (lb_index_next(index, hash, &at, &number)) {
+		const struct lb_backend *backend = &lb->backends[number];
 
-		if (backend->flags & LB_B_IN_USE && backend->service == service &&
-		    backend->port == port && backend->mode == mode &&
+		if (backend->service == service && backend->port == port && backend->mode == mode &&
 		    lb_addr_is_equal(&backend->addr, &wanted->addr))
-			return i;
+			return number;
 	}
 	return NOT_FOUND;
 }
@@ -72,8 +89,8 @@ static void fill_value(const struct lb *lb, struct lb_service_change *change)
 	memcpy(value->name, config->name, sizeof(value->name));
 }
 
-static int match_backends(struct lb *lb, struct lb_service_change *change, bool *is_kept,
-			  struct lb_error *err)
+static int match_backends(struct lb *lb, struct lb_service_change *change,
+			  const struct lb_index *index, bool *is_kept, struct lb_error *err)
 {
 	const struct lb_service_config *config = change->config;
 
@@ -86,10 +103,12 @@ static int match_backends(struct lb *lb, struct lb_service_change *change, bool 
 
 		backend->config = &config->backends[i];
 		backend->number = change->is_new ? NOT_FOUND
-						 : find_backend(lb, change->number, config,
-								backend->config);
+						 : find_backend(lb, index, change->number,
+								config, backend->config);
 		backend->is_new = backend->number == NOT_FOUND;
-		backend->has_route = !lb_route_get(&backend->config->addr, &backend->route);
+		if (backend->is_new || lb->is_refresh)
+			backend->has_route =
+				!lb_route_get(lb, &backend->config->addr, &backend->route);
 		if (backend->is_new && lb_backend_mode(config, backend->config) == LB_MODE_FULLNAT &&
 		    !config->source_count && !backend->has_route)
 			return lb_fail(err, -EHOSTUNREACH,
@@ -108,7 +127,8 @@ static int match_backends(struct lb *lb, struct lb_service_change *change, bool 
 }
 
 static int match_services(struct lb *lb, const struct lb_config *config, struct lb_change *change,
-			  bool *is_kept, bool *is_backend_kept, struct lb_error *err)
+			  const struct lb_index *index, bool *is_kept, bool *is_backend_kept,
+			  struct lb_error *err)
 {
 	for (unsigned int i = 0; i < config->service_count; i++) {
 		struct lb_service_change *service = &change->services[i];
@@ -132,7 +152,7 @@ static int match_services(struct lb *lb, const struct lb_config *config, struct 
 			service->value.first_line = old->first_line;
 			service->value.backend_base = old->backend_base;
 		}
-		ret = match_backends(lb, service, is_backend_kept, err);
+		ret = match_backends(lb, service, index, is_backend_kept, err);
 		if (ret)
 			return ret;
 	}
@@ -167,14 +187,18 @@ static int make(struct lb *lb, const struct lb_config *config, struct lb_change 
 {
 	bool *is_kept = calloc(lb->meta->services, sizeof(bool));
 	bool *is_backend_kept = calloc(lb->meta->backends, sizeof(bool));
-	int ret = is_kept && is_backend_kept ? 0 : lb_fail(err, -ENOMEM, "out of memory");
+	struct lb_index index = {};
+	int ret = is_kept && is_backend_kept && !index_backends(lb, &index)
+			  ? 0
+			  : lb_fail(err, -ENOMEM, "out of memory");
 
 	if (!ret)
-		ret = match_services(lb, config, change, is_kept, is_backend_kept, err);
+		ret = match_services(lb, config, change, &index, is_kept, is_backend_kept, err);
 	if (!ret && list_gone(lb, change, is_kept, is_backend_kept))
 		ret = lb_fail(err, -ENOMEM, "out of memory");
 	free(is_kept);
 	free(is_backend_kept);
+	lb_index_free(&index);
 	if (!ret)
 		ret = lb_number_services(lb, change, err) ?: lb_number_backends(lb, change, err) ?:
 							     lb_number_endpoints(lb, change, err);

@@ -7,7 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <time.h>
 
 #include <linux/neighbour.h>
 #include <linux/rtnetlink.h>
@@ -42,29 +41,36 @@ static void read_addr(const struct nlattr *attr, union lb_addr *out)
 }
 
 /* Sends one request and reads its answer; parse may be NULL. */
-static int talk(struct nlmsghdr *message, mnl_cb_t parse, void *data)
+static int talk(struct lb *lb, struct nlmsghdr *message, mnl_cb_t parse, void *data)
 {
+	static __u32 sequence;
 	char buffer[8192];
-	struct mnl_socket *nl = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC);
-	int ret = -EIO;
+	ssize_t length;
 
-	if (!nl)
-		return -errno;
-	message->nlmsg_seq = (__u32)time(NULL);
-	if (mnl_socket_bind(nl, 0, MNL_SOCKET_AUTOPID) < 0 ||
-	    mnl_socket_sendto(nl, message, message->nlmsg_len) < 0) {
-		ret = -errno;
-	} else {
-		ssize_t length = mnl_socket_recvfrom(nl, buffer, sizeof(buffer));
-
-		ret = length < 0 ? -errno :
-				   (mnl_cb_run(buffer, length, message->nlmsg_seq,
-					       mnl_socket_get_portid(nl), parse, data) < 0
-					    ? -errno
-					    : 0);
+	if (!lb->netlink) {
+		lb->netlink = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC);
+		if (!lb->netlink)
+			return -errno;
+		if (mnl_socket_bind(lb->netlink, 0, MNL_SOCKET_AUTOPID) < 0)
+			return -errno;
 	}
-	mnl_socket_close(nl);
-	return ret;
+	message->nlmsg_seq = ++sequence;
+	if (mnl_socket_sendto(lb->netlink, message, message->nlmsg_len) < 0)
+		return -errno;
+	length = mnl_socket_recvfrom(lb->netlink, buffer, sizeof(buffer));
+	if (length < 0)
+		return -errno;
+	if (mnl_cb_run(buffer, length, message->nlmsg_seq, mnl_socket_get_portid(lb->netlink),
+		       parse, data) < 0)
+		return -errno;
+	return 0;
+}
+
+void lb_route_close(struct lb *lb)
+{
+	if (lb->netlink)
+		mnl_socket_close(lb->netlink);
+	lb->netlink = NULL;
 }
 
 static int parse_route(const struct nlmsghdr *message, void *data)
@@ -93,7 +99,7 @@ static int parse_route(const struct nlmsghdr *message, void *data)
 }
 
 /* Answers the route's interface, source and next hop; -EHOSTUNREACH, -ENETUNREACH, … as the kernel says. */
-int lb_route_get(const union lb_addr *addr, struct lb_route_answer *out)
+int lb_route_get(struct lb *lb, const union lb_addr *addr, struct lb_route_answer *out)
 {
 	char buffer[512];
 	struct lb_route_answer found = { .next_hop = *addr };
@@ -107,7 +113,7 @@ int lb_route_get(const union lb_addr *addr, struct lb_route_answer *out)
 	route->rtm_family = family_of(addr);
 	route->rtm_dst_len = length_of(addr) * 8;
 	mnl_attr_put(message, RTA_DST, length_of(addr), data_of(addr));
-	ret = talk(message, parse_route, &found);
+	ret = talk(lb, message, parse_route, &found);
 	if (!ret && !found.ifindex)
 		ret = -EHOSTUNREACH;
 	if (!ret)
@@ -137,23 +143,23 @@ static struct ndmsg *put_neighbour(struct nlmsghdr *message, __u16 type, __u16 f
 	return neighbour;
 }
 
-int lb_neighbour_manage(__u32 ifindex, const union lb_addr *addr, bool is_on)
+int lb_neighbour_manage(struct lb *lb, __u32 ifindex, const union lb_addr *addr, bool is_on)
 {
 	char buffer[512];
 	__u16 state = 0;
 
 	put_neighbour(mnl_nlmsg_put_header(buffer), RTM_GETNEIGH, 0, ifindex, addr);
-	if (talk((struct nlmsghdr *)buffer, parse_neighbour, &state))
+	if (talk(lb, (struct nlmsghdr *)buffer, parse_neighbour, &state))
 		state = 0;
 	/* What the operator pinned stays as it is. */
 	if (state & (NUD_PERMANENT | NUD_NOARP))
 		return 0;
 	if (!is_on) {
 		put_neighbour(mnl_nlmsg_put_header(buffer), RTM_DELNEIGH, NLM_F_ACK, ifindex, addr);
-		return talk((struct nlmsghdr *)buffer, NULL, NULL);
+		return talk(lb, (struct nlmsghdr *)buffer, NULL, NULL);
 	}
 	put_neighbour(mnl_nlmsg_put_header(buffer), RTM_NEWNEIGH,
 		      NLM_F_ACK | NLM_F_CREATE | NLM_F_REPLACE, ifindex, addr);
 	mnl_attr_put_u32((struct nlmsghdr *)buffer, NDA_FLAGS_EXT, NTF_EXT_MANAGED);
-	return talk((struct nlmsghdr *)buffer, NULL, NULL);
+	return talk(lb, (struct nlmsghdr *)buffer, NULL, NULL);
 }

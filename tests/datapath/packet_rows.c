@@ -1,0 +1,210 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The rows of the packet table, in the order in which they are run: rows of one full-NAT connection
+ * follow one another. A row stands for IPv4 and IPv6 unless it says V4 or V6.
+ */
+#include <string.h>
+
+#include "packet.h"
+
+static void set_forwarding(bool is_v6, const char *value)
+{
+	world_sysctl(is_v6 ? "/proc/sys/net/ipv6/conf/c0/forwarding"
+			   : "/proc/sys/net/ipv4/conf/c0/forwarding",
+		     value);
+	world_forget_hops();
+}
+
+static void forwarding_off(bool is_v6)
+{
+	set_forwarding(is_v6, "0");
+}
+
+static void forwarding_on(bool is_v6)
+{
+	set_forwarding(is_v6, "1");
+}
+
+static void commit(bool is_gone)
+{
+	struct lb_config *config = cast_config(is_gone);
+
+	world_commit(config);
+	lb_config_free(config);
+}
+
+static void remove_gone(bool is_v6)
+{
+	(void)is_v6;
+	commit(true);
+}
+
+static void bring_back(bool is_v6)
+{
+	(void)is_v6;
+	commit(false);
+}
+
+/* The library refuses such a backend, so the map is made to say it. */
+static void drop_sources(bool is_v6)
+{
+	const union lb_addr addr = world_addr(cast_backend(BARE, is_v6));
+
+	for (__u32 i = 0; i < world.lb->meta->backends; i++)
+		if (lb_addr_is_equal(&world.lb->backends[i].addr, &addr))
+			world.lb->backends[i].source_count = 0;
+}
+
+static void map_source(struct frame *frame, bool is_v6)
+{
+	const union lb_addr addr = world_addr(cast_client[0]);
+
+	assert_true(is_v6);
+	memcpy(frame->data + frame->l3 + 8, &addr, sizeof(addr));
+}
+
+static void map_destination(struct frame *frame, bool is_v6)
+{
+	const union lb_addr addr = world_addr(cast_vip(NAT, false));
+
+	assert_true(is_v6);
+	memcpy(frame->data + frame->l3 + 24, &addr, sizeof(addr));
+}
+
+static void make_ethertype(struct frame *frame, bool is_v6)
+{
+	(void)is_v6;
+	frame->data[12] = 0x88; /* LLDP */
+	frame->data[13] = 0xcc;
+}
+
+static void shorten_header(struct frame *frame, bool is_v6)
+{
+	frame->data[frame->l3] = is_v6 ? 0x50 : 0x44;
+}
+
+/* A total length that ends before the transport header does. */
+static void shorten_length(struct frame *frame, bool is_v6)
+{
+	frame->data[frame->l3 + (is_v6 ? 5 : 3)] = is_v6 ? 0 : 19;
+	frame->data[frame->l3 + (is_v6 ? 4 : 2)] = 0;
+}
+
+#define TCP(...) { .proto = IPPROTO_TCP, __VA_ARGS__ }
+#define UDP(...) { .proto = IPPROTO_UDP, __VA_ARGS__ }
+#define ANY(...) { __VA_ARGS__ }
+#define ROW(NAME, PART, WAY, BECOMES, REASON, IN, ...)                                             \
+	{                                                                                          \
+		.name = (NAME), .part = (PART), .way = (WAY), .becomes = (BECOMES),                \
+		.reason = (REASON), .in = IN, __VA_ARGS__                                          \
+	}
+#define HBH IPPROTO_HOPOPTS
+#define RTG IPPROTO_ROUTING
+#define DST IPPROTO_DSTOPTS
+#define FRG IPPROTO_FRAGMENT
+
+/* clang-format off */
+const struct row packet_rows[] = {
+	/* nat, forward */
+	ROW("nat SYN", NAT, FROM_CLIENT, BALANCED, LB_R_FORWARDED, TCP(.tcp_flags = TCP_SYN)),
+	ROW("nat mid-stream", NAT, FROM_CLIENT, BALANCED, LB_R_FORWARDED, TCP(.tcp_flags = TCP_ACK, .payload = 700)),
+	ROW("nat odd payload", NAT, FROM_CLIENT, BALANCED, LB_R_FORWARDED, TCP(.tcp_flags = TCP_ACK, .payload = 701)),
+	ROW("nat full-sized", NAT, FROM_CLIENT, BALANCED, LB_R_FORWARDED, TCP(.tcp_flags = TCP_ACK, .payload = 1440)),
+	ROW("nat FIN", NAT, FROM_CLIENT, BALANCED, LB_R_FORWARDED, TCP(.tcp_flags = TCP_FIN | TCP_ACK)),
+	ROW("nat RST", NAT, FROM_CLIENT, BALANCED, LB_R_FORWARDED, TCP(.tcp_flags = TCP_RST)),
+	ROW("nat UDP", NAT, FROM_CLIENT, BALANCED, LB_R_FORWARDED, UDP(.payload = 33)),
+	ROW("nat UDP, again", NAT, FROM_CLIENT, BALANCED, LB_R_FORWARDED, UDP(.payload = 34)),
+	ROW("nat UDP, empty", NAT, FROM_CLIENT, BALANCED, LB_R_FORWARDED, UDP(.payload = 0)),
+	ROW("stateless UDP", PLAIN_UDP, FROM_CLIENT, BALANCED, LB_R_FORWARDED, UDP(.payload = 33)),
+	ROW("UDP without checksum", NAT, FROM_CLIENT, BALANCED, LB_R_FORWARDED, UDP(.payload = 33, .is_unchecked = true), .family = V4),
+	ROW("UDP checksum becomes 0", NAT, FROM_CLIENT, BALANCED, LB_R_FORWARDED, UDP(.payload = 32), .is_sum_zero = true),
+	ROW("one hop more than needed", NAT, FROM_CLIENT, BALANCED, LB_R_FORWARDED, TCP(.tcp_flags = TCP_SYN, .ttl = 2)),
+	ROW("one tag", NAT, FROM_CLIENT, BALANCED, LB_R_FORWARDED, TCP(.tcp_flags = TCP_ACK, .tags = 1, .payload = 9)),
+	ROW("two tags", NAT, FROM_CLIENT, BALANCED, LB_R_FORWARDED, TCP(.tcp_flags = TCP_ACK, .tags = 2, .payload = 9)),
+	ROW("two tags, UDP", NAT, FROM_CLIENT, BALANCED, LB_R_FORWARDED, UDP(.tags = 2, .payload = 9)),
+	ROW("options, 4 bytes", NAT, FROM_CLIENT, BALANCED, LB_R_FORWARDED, TCP(.tcp_flags = TCP_ACK, .option_bytes = 4), .family = V4),
+	ROW("options, 40 bytes, tag", NAT, FROM_CLIENT, BALANCED, LB_R_FORWARDED, TCP(.tcp_flags = TCP_ACK, .option_bytes = 40, .tags = 1, .payload = 5), .family = V4),
+	ROW("options, UDP", NAT, FROM_CLIENT, BALANCED, LB_R_FORWARDED, UDP(.option_bytes = 24, .payload = 5), .family = V4),
+	ROW("hop-by-hop", NAT, FROM_CLIENT, BALANCED, LB_R_FORWARDED, TCP(.tcp_flags = TCP_ACK, .chain = { HBH }, .chain_length = 1), .family = V6),
+	ROW("destination options, UDP", NAT, FROM_CLIENT, BALANCED, LB_R_FORWARDED, UDP(.payload = 8, .chain = { DST }, .chain_length = 1), .family = V6),
+	ROW("routing", NAT, FROM_CLIENT, BALANCED, LB_R_FORWARDED, TCP(.tcp_flags = TCP_ACK, .chain = { RTG }, .chain_length = 1), .family = V6),
+	ROW("six headers, two tags", NAT, FROM_CLIENT, BALANCED, LB_R_FORWARDED, TCP(.tcp_flags = TCP_ACK, .chain = { HBH, DST, RTG, DST, RTG, DST }, .chain_length = 6, .tags = 2), .family = V6),
+	ROW("seven headers", NAT, FROM_CLIENT, SAME, LB_R_OTHER_PROTOCOL, TCP(.tcp_flags = TCP_ACK, .chain = { HBH, DST, RTG, DST, RTG, DST, DST }, .chain_length = 7), .family = V6),
+	ROW("first fragment", NAT, FROM_CLIENT, BALANCED, LB_R_FORWARDED, UDP(.payload = 800, .fragment = 0x2000), .family = V4),
+	ROW("first fragment", NAT, FROM_CLIENT, BALANCED, LB_R_FORWARDED, UDP(.payload = 800, .fragment = 1, .chain = { HBH, FRG }, .chain_length = 2), .family = V6),
+	ROW("later fragment", NAT, FROM_CLIENT, SAME, LB_R_FRAGMENT, UDP(.payload = 800, .fragment = 0x2064), .family = V4),
+	ROW("last fragment, options", NAT, FROM_CLIENT, SAME, LB_R_FRAGMENT, UDP(.payload = 80, .fragment = 0x0064, .option_bytes = 8), .family = V4),
+	ROW("later fragment", NAT, FROM_CLIENT, SAME, LB_R_FRAGMENT, UDP(.payload = 800, .fragment = 801, .chain = { FRG }, .chain_length = 1), .family = V6),
+	ROW("one-armed", ONE_ARM, FROM_CLIENT, BALANCED, LB_R_FORWARDED, TCP(.tcp_flags = TCP_SYN)),
+	/* nat, reply */
+	ROW("nat reply", NAT, FROM_BACKEND, REPLY, LB_R_REPLIED, TCP(.tcp_flags = TCP_SYN | TCP_ACK)),
+	ROW("nat reply, data", NAT, FROM_BACKEND, REPLY, LB_R_REPLIED, TCP(.tcp_flags = TCP_ACK, .payload = 1201)),
+	ROW("nat reply, UDP", NAT, FROM_BACKEND, REPLY, LB_R_REPLIED, UDP(.payload = 1201)),
+	ROW("nat reply, no checksum", NAT, FROM_BACKEND, REPLY, LB_R_REPLIED, UDP(.payload = 1, .is_unchecked = true), .family = V4),
+	ROW("nat reply, sum 0", NAT, FROM_BACKEND, REPLY, LB_R_REPLIED, UDP(.payload = 32), .is_sum_zero = true),
+	ROW("nat reply, two tags", NAT, FROM_BACKEND, REPLY, LB_R_REPLIED, TCP(.tcp_flags = TCP_ACK, .tags = 2)),
+	ROW("nat reply, options", NAT, FROM_BACKEND, REPLY, LB_R_REPLIED, TCP(.tcp_flags = TCP_ACK, .option_bytes = 12), .family = V4),
+	ROW("nat reply, extension", NAT, FROM_BACKEND, REPLY, LB_R_REPLIED, TCP(.tcp_flags = TCP_ACK, .chain = { DST }, .chain_length = 1), .family = V6),
+	ROW("nat reply, last hop", NAT, FROM_BACKEND, SAME, LB_R_TTL_EXCEEDED, TCP(.tcp_flags = TCP_ACK, .ttl = 1)),
+	ROW("nat reply, to be resolved", NAT, FROM_BACKEND, LEFT, LB_R_LEFT_TO_KERNEL, TCP(.tcp_flags = TCP_ACK), .is_strange = true),
+	/* full NAT, one connection from SYN to the second FIN */
+	ROW("fullnat unknown", FULL, FROM_CLIENT, SAME, LB_R_NO_FLOW, TCP(.tcp_flags = TCP_ACK)),
+	ROW("fullnat SYN", FULL, FROM_CLIENT, BALANCED, LB_R_FORWARDED, TCP(.tcp_flags = TCP_SYN), .state = LB_FLOW_SYN),
+	ROW("fullnat SYN again", FULL, FROM_CLIENT, BALANCED, LB_R_FORWARDED, TCP(.tcp_flags = TCP_SYN), .state = LB_FLOW_SYN),
+	ROW("fullnat SYN-ACK", FULL, FROM_BACKEND, REPLY, LB_R_REPLIED, TCP(.tcp_flags = TCP_SYN | TCP_ACK), .state = LB_FLOW_ANSWERED),
+	ROW("fullnat ACK", FULL, FROM_CLIENT, BALANCED, LB_R_FORWARDED, TCP(.tcp_flags = TCP_ACK), .state = LB_FLOW_ESTABLISHED),
+	ROW("fullnat data", FULL, FROM_CLIENT, BALANCED, LB_R_FORWARDED, TCP(.tcp_flags = TCP_ACK, .payload = 777), .state = LB_FLOW_ESTABLISHED),
+	ROW("fullnat data, tags", FULL, FROM_CLIENT, BALANCED, LB_R_FORWARDED, TCP(.tcp_flags = TCP_ACK, .payload = 777, .tags = 2), .state = LB_FLOW_ESTABLISHED),
+	ROW("fullnat data, options", FULL, FROM_CLIENT, BALANCED, LB_R_FORWARDED, TCP(.tcp_flags = TCP_ACK, .option_bytes = 8), .family = V4, .state = LB_FLOW_ESTABLISHED),
+	ROW("fullnat data, extension", FULL, FROM_CLIENT, BALANCED, LB_R_FORWARDED, TCP(.tcp_flags = TCP_ACK, .chain = { DST }, .chain_length = 1), .family = V6, .state = LB_FLOW_ESTABLISHED),
+	ROW("fullnat reply, data", FULL, FROM_BACKEND, REPLY, LB_R_REPLIED, TCP(.tcp_flags = TCP_ACK, .payload = 1400), .state = LB_FLOW_ESTABLISHED),
+	ROW("fullnat reply, tag", FULL, FROM_BACKEND, REPLY, LB_R_REPLIED, TCP(.tcp_flags = TCP_ACK, .tags = 1), .state = LB_FLOW_ESTABLISHED),
+	ROW("fullnat last hop", FULL, FROM_CLIENT, SAME, LB_R_TTL_EXCEEDED, TCP(.tcp_flags = TCP_ACK, .ttl = 1), .state = LB_FLOW_ESTABLISHED),
+	ROW("fullnat reply, last hop", FULL, FROM_BACKEND, SAME, LB_R_TTL_EXCEEDED, TCP(.tcp_flags = TCP_ACK, .ttl = 1), .state = LB_FLOW_ESTABLISHED),
+	ROW("fullnat FIN", FULL, FROM_CLIENT, BALANCED, LB_R_FORWARDED, TCP(.tcp_flags = TCP_FIN | TCP_ACK), .state = LB_FLOW_CLIENT_FIN),
+	ROW("fullnat half-closed", FULL, FROM_BACKEND, REPLY, LB_R_REPLIED, TCP(.tcp_flags = TCP_ACK, .payload = 3), .state = LB_FLOW_CLIENT_FIN),
+	ROW("fullnat second FIN", FULL, FROM_BACKEND, REPLY, LB_R_REPLIED, TCP(.tcp_flags = TCP_FIN | TCP_ACK), .state = LB_FLOW_CLOSED),
+	ROW("fullnat last ACK", FULL, FROM_CLIENT, BALANCED, LB_R_FORWARDED, TCP(.tcp_flags = TCP_ACK), .state = LB_FLOW_CLOSED),
+	ROW("fullnat opened anew", FULL, FROM_CLIENT, BALANCED, LB_R_FORWARDED, TCP(.tcp_flags = TCP_SYN), .state = LB_FLOW_SYN),
+	ROW("fullnat reset", FULL, FROM_BACKEND, REPLY, LB_R_REPLIED, TCP(.tcp_flags = TCP_RST | TCP_ACK), .state = LB_FLOW_CLOSED),
+	ROW("fullnat UDP", FULL, FROM_CLIENT, BALANCED, LB_R_FORWARDED, UDP(.payload = 50), .state = LB_FLOW_SYN),
+	ROW("fullnat UDP, again", FULL, FROM_CLIENT, BALANCED, LB_R_FORWARDED, UDP(.payload = 51), .state = LB_FLOW_SYN),
+	ROW("fullnat UDP, reply", FULL, FROM_BACKEND, REPLY, LB_R_REPLIED, UDP(.payload = 52), .state = LB_FLOW_ANSWERED),
+	ROW("fullnat UDP, client goes on", FULL, FROM_CLIENT, BALANCED, LB_R_FORWARDED, UDP(.payload = 53), .state = LB_FLOW_ESTABLISHED),
+	ROW("fullnat UDP, no checksum", FULL, FROM_CLIENT, BALANCED, LB_R_FORWARDED, UDP(.payload = 53, .is_unchecked = true), .family = V4, .state = LB_FLOW_ESTABLISHED),
+	ROW("fullnat UDP, sum 0", FULL, FROM_CLIENT, BALANCED, LB_R_FORWARDED, UDP(.payload = 54), .is_sum_zero = true, .state = LB_FLOW_ESTABLISHED),
+	ROW("fullnat UDP, reply, sum 0", FULL, FROM_BACKEND, REPLY, LB_R_REPLIED, UDP(.payload = 54), .is_sum_zero = true, .state = LB_FLOW_ESTABLISHED),
+	ROW("host's own, fullnat backend", FULL, FROM_BACKEND, SAME, LB_R_HOST_REPLY, TCP(.tcp_flags = TCP_ACK, .dst_port = 45678), .is_to_host = true),
+	ROW("host's own, nat backend", NAT, FROM_BACKEND, SAME, LB_R_HOST_REPLY, TCP(.tcp_flags = TCP_ACK, .dst_port = 45678), .is_to_host = true),
+	/* what is not for a backend */
+	ROW("other port", NAT, FROM_CLIENT, SAME, LB_R_NOT_OURS, TCP(.tcp_flags = TCP_SYN, .dst_port = 81)),
+	ROW("not ours, last hop", NAT, FROM_CLIENT, SAME, LB_R_NOT_OURS, UDP(.dst_port = 81, .ttl = 1)),
+	ROW("other protocol", NAT, FROM_CLIENT, SAME, LB_R_OTHER_PROTOCOL, ANY(.proto = IPPROTO_SCTP, .payload = 20)),
+	ROW("other type", NAT, FROM_CLIENT, SAME, LB_R_NOT_IP, TCP(.tcp_flags = TCP_SYN), .spoil = make_ethertype),
+	ROW("wrong header", NAT, FROM_CLIENT, SAME, LB_R_MALFORMED, TCP(.tcp_flags = TCP_SYN), .spoil = shorten_header),
+	ROW("wrong length", NAT, FROM_CLIENT, SAME, LB_R_MALFORMED, TCP(.tcp_flags = TCP_SYN), .family = V4, .spoil = shorten_length),
+	ROW("wrong length", NAT, FROM_CLIENT, SAME, LB_R_MALFORMED, TCP(.tcp_flags = TCP_SYN, .chain = { DST }, .chain_length = 1), .family = V6, .spoil = shorten_length),
+	ROW("mapped source", NAT, FROM_CLIENT, SAME, LB_R_MAPPED_V6, TCP(.tcp_flags = TCP_SYN), .family = V6, .spoil = map_source),
+	ROW("mapped destination", NAT, FROM_CLIENT, SAME, LB_R_MAPPED_V6, UDP(.payload = 4, .tags = 1), .family = V6, .spoil = map_destination),
+	/* what cannot be forwarded */
+	ROW("last hop", NAT, FROM_CLIENT, SAME, LB_R_TTL_EXCEEDED, TCP(.tcp_flags = TCP_SYN, .ttl = 1)),
+	ROW("no backend", EMPTY, FROM_CLIENT, SAME, LB_R_NO_BACKEND, TCP(.tcp_flags = TCP_SYN)),
+	ROW("no backend, UDP", EMPTY, FROM_CLIENT, SAME, LB_R_NO_BACKEND, UDP(.payload = 1)),
+	ROW("not attached", FAR, FROM_CLIENT, SAME, LB_R_NOT_ATTACHED, TCP(.tcp_flags = TCP_SYN)),
+	ROW("no route", HOLE, FROM_CLIENT, SAME, LB_R_NO_ROUTE, TCP(.tcp_flags = TCP_SYN)),
+	ROW("fits the MTU", SLIM, FROM_CLIENT, BALANCED, LB_R_FORWARDED, TCP(.tcp_flags = TCP_ACK, .payload = CAST_MTU - 40), .family = V4),
+	ROW("one byte too many", SLIM, FROM_CLIENT, SAME, LB_R_MTU_EXCEEDED, TCP(.tcp_flags = TCP_ACK, .payload = CAST_MTU - 39), .family = V4),
+	ROW("fits the MTU", SLIM, FROM_CLIENT, BALANCED, LB_R_FORWARDED, TCP(.tcp_flags = TCP_ACK, .payload = CAST_MTU - 60, .tags = 2), .family = V6),
+	ROW("one byte too many", SLIM, FROM_CLIENT, SAME, LB_R_MTU_EXCEEDED, TCP(.tcp_flags = TCP_ACK, .payload = CAST_MTU - 59, .tags = 2), .family = V6),
+	ROW("to be resolved", LOST, FROM_CLIENT, LEFT, LB_R_LEFT_TO_KERNEL, TCP(.tcp_flags = TCP_SYN)),
+	ROW("cannot be resolved", LOST_FULL, FROM_CLIENT, SAME, LB_R_NO_NEIGHBOUR, TCP(.tcp_flags = TCP_SYN)),
+	ROW("no source", BARE, FROM_CLIENT, SAME, LB_R_NO_SOURCE, TCP(.tcp_flags = TCP_SYN), .before = drop_sources),
+	ROW("forwarding off", NAT, FROM_CLIENT, SAME, LB_R_FORWARDING_OFF, TCP(.tcp_flags = TCP_SYN), .before = forwarding_off, .after = forwarding_on),
+	ROW("forwarding on again", NAT, FROM_CLIENT, BALANCED, LB_R_FORWARDED, TCP(.tcp_flags = TCP_SYN)),
+	ROW("before its backend goes", GONE, FROM_CLIENT, BALANCED, LB_R_FORWARDED, TCP(.tcp_flags = TCP_SYN), .state = LB_FLOW_SYN),
+	ROW("backend gone", GONE, FROM_CLIENT, SAME, LB_R_BACKEND_GONE, TCP(.tcp_flags = TCP_ACK), .before = remove_gone, .after = bring_back),
+	ROW("back, opened anew", GONE, FROM_CLIENT, BALANCED, LB_R_FORWARDED, TCP(.tcp_flags = TCP_SYN), .state = LB_FLOW_SYN),
+};
+/* clang-format on */
+
+const unsigned int packet_row_count = sizeof(packet_rows) / sizeof(packet_rows[0]);
