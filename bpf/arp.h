@@ -101,6 +101,8 @@ LB_INLINE int lb_answer_nd(struct lb_ctx *ctx, const struct lb_port *port, void 
 	if (!lb_is_service_address(&target))
 		return -LB_R_OTHER_PROTOCOL;
 	__builtin_memcpy(&asker, &nd->ip.saddr, sizeof(asker));
+	if (!asker.quads[0] && !asker.quads[1])
+		return -LB_R_OTHER_PROTOCOL; /* duplicate address detection asks without an address */
 	__builtin_memcpy(&nd->ip.daddr, &asker, sizeof(asker));
 	__builtin_memcpy(&nd->ip.saddr, &target, sizeof(target));
 	nd->type = LB_ND_ADVERTISE;

@@ -238,6 +238,8 @@ __noinline int lb_pick_port(struct lb_flow *seed, __u32 backend_number)
 	count = backend->source_count;
 	if (!count)
 		return -LB_R_NO_SOURCE;
+	if (!ports)
+		return -LB_R_PORTS_FULL;
 	for (int i = 0; i < LB_PORT_PROBES; i++) {
 		__u32 chosen;
 		__u64 hash;

@@ -193,8 +193,9 @@ static __always_inline int lb_parse_addrs(struct lb_packet *pkt)
 		lb_addr_from_v4(&pkt->dst, ip->daddr);
 		bytes = bpf_ntohs(ip->tot_len);
 	}
-	/* A length that ends before the transport header is a lie. */
-	return bytes < (__u32)(pkt->l4 - pkt->l3) ? -LB_R_MALFORMED : 0;
+	/* Ports that lie beyond the length are Ethernet's padding. */
+	bytes -= pkt->proto == IPPROTO_TCP ? sizeof(struct tcphdr) : sizeof(struct udphdr);
+	return (__s32)bytes < (__s32)(pkt->l4 - pkt->l3) ? -LB_R_MALFORMED : 0;
 }
 
 /* Length of the network packet as its header says, without padding. */

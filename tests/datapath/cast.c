@@ -55,7 +55,7 @@ void cast_make_routes(void)
 	char lines[4096] = "route add blackhole 203.0.113.242/32\n"
 			   "route add blackhole 2001:db8:e::/64\n"
 			   "route add 192.0.2.70/32 dev b0 mtu lock 1280\n"
-			   "route add 2001:db8:f::/64 dev b0 mtu 1280\n"
+			   "route add 2001:db8:f::/64 dev b0 mtu lock 1280\n"
 			   "neighbour add 192.0.2.141 lladdr 02:00:00:00:0d:41 nud permanent dev u0\n"
 			   "neighbour add 2001:db8:d::41 lladdr 02:00:00:00:0d:41 nud permanent dev u0\n"
 			   "neighbour add 198.51.100.18 lladdr 02:00:00:00:0b:11 nud permanent dev c0\n"
@@ -84,6 +84,9 @@ static void add_part(struct lb_config *config, enum part part, bool is_v6, __u8 
 	service->is_stateless = part == PLAIN_UDP;
 	if (parts[part].backend[is_v6] && !(part == GONE && is_gone))
 		world_add_backend(config, name, parts[part].backend[is_v6], CAST_BACKEND_PORT, 1);
+	/* A second one, out of use, keeps the service tracking its flows when the first is gone. */
+	if (part == GONE)
+		world_add_backend(config, name, parts[FULL].backend[is_v6], CAST_BACKEND_PORT + 1, 0);
 }
 
 struct lb_config *cast_config(bool is_gone)

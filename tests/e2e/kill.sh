@@ -31,8 +31,8 @@ kill_many() {
 	for ((i = 0; i < KILLS; i++)); do
 		read -ra command < <(random_command)
 		status=0
-		timeout --foreground -s KILL "0.0$(printf '%02d' $((RANDOM % 30)))1" "$LBCTL" -n "${PREFIX}lb" \
-			"${command[@]}" >/dev/null 2>&1 || status=$?
+		timeout --foreground -s KILL "$(printf '0.0%02d1' $((RANDOM % 30)))" \
+			"$LBCTL" -n "${PREFIX}lb" "${command[@]}" >/dev/null 2>&1 || status=$?
 		[ "$status" != 137 ] || killed=$((killed + 1))
 	done
 	echo "# $killed of $KILLS commands were killed before their end" >&2
@@ -64,7 +64,7 @@ churn_serves() {
 
 	lb service del churn
 	add_web churn 4 fullnat 81 1 1 1
-	connect_many 4 81 600 && is_spread "$WORK/conns" 1 1 1
+	connect_many 4 81 3000 && is_spread "$WORK/conns" 1 1 1
 }
 
 main() {
@@ -85,6 +85,7 @@ main() {
 	check "no failure of a fullnat service" stop_load fullnat
 	check "no failure of a nat service" stop_load 80
 	check "spread as before" spread
+	next_ports 3000
 	next_ports 3000
 	check "the churned service serves" churn_serves
 }

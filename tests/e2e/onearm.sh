@@ -6,7 +6,7 @@
 source "$(dirname "$0")/common.sh"
 
 spread() {
-	connect_many "$1" 80 600 && is_spread "$WORK/conns" 1 1 1
+	connect_many "$1" 80 3000 && is_spread "$WORK/conns" 1 1 1
 }
 
 # The client believes the address to be on its own link.
@@ -33,8 +33,8 @@ main() {
 	for family in 4 6; do
 		for mode in fullnat nat; do
 			add_web web "$family" "$mode" 80 1 1 1
-			check "IPv$family $mode: 600 connections, routed address" spread "$family"
-			next_ports 600
+			check "IPv$family $mode: 3000 connections, routed address" spread "$family"
+			next_ports 3000
 			lb service del web
 		done
 		add_web "web$family" "$family" fullnat 80 1 1 1

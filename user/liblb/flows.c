@@ -80,6 +80,22 @@ void lb_flows_sweep(struct lb *lb, lb_flow_test is_stale, const void *arg)
 	}
 }
 
+/* Whether full-NAT flows of a service live, so that their packets must still be looked up. */
+bool lb_flows_has_service(const struct lb *lb, __u32 service)
+{
+	const __u32 now = (__u32)lb_kernel_jiffies(lb);
+
+	for (__u32 i = 0; i < lb->meta->flows; i++) {
+		struct lb_flow flow;
+
+		if (lb->flows[i].tag > LB_FLOW_BUSY && lb->flows[i].service == service &&
+		    copy_flow(&lb->flows[i], &flow) && flow.kind == LB_FLOW_FORWARD &&
+		    lb_flow_is_live(lb, &flow, now, NULL, NULL))
+			return true;
+	}
+	return false;
+}
+
 static void describe(const struct lb *lb, const struct lb_flow *flow, __u32 idle, __u32 timeout,
 		     struct lb_flow_info *info)
 {

@@ -81,30 +81,57 @@ static bool write_switch(const char *path, int value)
 	return !fclose(file);
 }
 
+static bool turn_on(struct lb *lb, const char *ifname, const char *path, const char *what)
+{
+	const int value = read_switch(path);
+
+	if (value != 0)
+		return value > 0;
+	if (!write_switch(path, 1)) {
+		lb_notice(lb, "%s: %s is off and cannot be turned on", ifname, what);
+		return false;
+	}
+	lb_notice(lb, "%s: turned %s on", ifname, what);
+	return true;
+}
+
+/* A router ignores router advertisements unless told not to; keep what the host had. */
+static void keep_router_advertisements(void)
+{
+	const struct if_nameindex *list = if_nameindex(), *each;
+	char path[128];
+
+	for (each = list; each && each->if_name; each++) {
+		snprintf(path, sizeof(path), "/proc/sys/net/ipv6/conf/%s/accept_ra", each->if_name);
+		if (read_switch(path) == 1)
+			write_switch(path, 2);
+	}
+	if (list)
+		if_freenameindex((struct if_nameindex *)list);
+}
+
 /*
- * The kernel's routing answers XDP only for interfaces that forward. Only this interface is switched, not
- * the host, and it is said aloud.
+ * The kernel's routing answers XDP only for interfaces that forward. IPv4 has a switch an interface that
+ * serves both XDP and the kernel. IPv6 needs the host's, for packets that are left to the kernel, unless
+ * the kernel has force_forwarding (6.17). Nothing is switched in silence.
  */
 void lb_interface_enable_forwarding(struct lb *lb, const char *ifname)
 {
-	char path[128], accept_ra[128];
+	char path[128];
 
 	snprintf(path, sizeof(path), "/proc/sys/net/ipv4/conf/%s/forwarding", ifname);
-	if (read_switch(path) == 0) {
-		if (write_switch(path, 1))
-			lb_notice(lb, "%s: turned IPv4 forwarding on for this interface", ifname);
-		else
-			lb_notice(lb, "%s: IPv4 forwarding is off and cannot be turned on", ifname);
-	}
-	snprintf(path, sizeof(path), "/proc/sys/net/ipv6/conf/%s/forwarding", ifname);
-	if (read_switch(path) != 0)
+	turn_on(lb, ifname, path, "IPv4 forwarding of this interface");
+	if (read_switch("/proc/sys/net/ipv6/conf/all/forwarding") != 0)
 		return;
-	/* A router ignores router advertisements unless told not to; keep what the host had. */
-	snprintf(accept_ra, sizeof(accept_ra), "/proc/sys/net/ipv6/conf/%s/accept_ra", ifname);
-	if (read_switch(accept_ra) == 1)
-		write_switch(accept_ra, 2);
-	if (write_switch(path, 1))
-		lb_notice(lb, "%s: turned IPv6 forwarding on for this interface", ifname);
-	else
-		lb_notice(lb, "%s: IPv6 forwarding is off and cannot be turned on", ifname);
+	keep_router_advertisements();
+	snprintf(path, sizeof(path), "/proc/sys/net/ipv6/conf/%s/force_forwarding", ifname);
+	if (access(path, F_OK)) {
+		turn_on(lb, ifname, "/proc/sys/net/ipv6/conf/all/forwarding",
+			"IPv6 forwarding of the host");
+		return;
+	}
+	turn_on(lb, ifname, path, "IPv6 forwarding of this interface (force_forwarding)");
+	snprintf(path, sizeof(path), "/proc/sys/net/ipv6/conf/%s/forwarding", ifname);
+	if (read_switch(path) == 0)
+		write_switch(path, 1);
 }

@@ -86,6 +86,7 @@ int lb_kernel_create(struct lb *lb, const struct lb_limits *limits, struct lb_er
 void lb_kernel_close(struct lb *lb);
 int lb_kernel_remove(struct lb *lb, struct lb_error *err);
 const char *lb_map_name(enum lb_map_id id);
+/* 0 if the kernel does not say, which is a failure. */
 __u64 lb_kernel_jiffies(const struct lb *lb);
 /* Returns once no packet is under way any more that began before the call. */
 void lb_kernel_settle(void);
@@ -178,6 +179,7 @@ int lb_lookup_write(struct lb *lb, struct lb_change *change, struct lb_error *er
 
 /* flows.c */
 typedef bool (*lb_flow_test)(const struct lb_flow *flow, const void *arg);
+bool lb_flows_has_service(const struct lb *lb, __u32 service);
 void lb_flows_sweep(struct lb *lb, lb_flow_test is_stale, const void *arg);
 bool lb_flow_is_live(const struct lb *lb, const struct lb_flow *flow, __u32 now, __u32 *idle,
 		     __u32 *timeout);

@@ -44,28 +44,32 @@ static __u32 place_table(const struct lb *lb, const struct lb_change *change, __
 	return at + length <= lb->meta->lines ? at : ~0u;
 }
 
-/* The window of backend numbers with the most room: all backends of a service share one. */
-static __u32 pick_window(const struct lb *lb)
+#define WINDOWS (LB_BACKENDS_LIMIT / LB_BACKEND_WINDOW + 1)
+
+static void count_windows(const struct lb *lb, __u32 room[WINDOWS])
 {
-	__u32 best = 0, best_free = 0;
+	for (__u32 i = 0; i < lb->meta->backends; i++)
+		room[i / LB_BACKEND_WINDOW] += !(lb->backends[i].flags & LB_B_IN_USE);
+}
 
-	for (__u32 base = 0; base < lb->meta->backends; base += LB_BACKEND_WINDOW) {
-		__u32 count = 0;
+/* The window of backend numbers with the most room: all backends of a service share one. */
+static __u32 pick_window(__u32 room[WINDOWS], __u32 count)
+{
+	__u32 best = 0;
 
-		for (__u32 i = base; i < lb->meta->backends && i < base + LB_BACKEND_WINDOW; i++)
-			count += !(lb->backends[i].flags & LB_B_IN_USE);
-		if (count > best_free) {
-			best_free = count;
-			best = base;
-		}
-	}
-	return best;
+	for (__u32 i = 1; i < WINDOWS; i++)
+		if (room[i] > room[best])
+			best = i;
+	room[best] -= count < room[best] ? count : room[best];
+	return best * LB_BACKEND_WINDOW;
 }
 
 int lb_number_services(struct lb *lb, struct lb_change *change, struct lb_error *err)
 {
+	__u32 room[WINDOWS] = {};
 	__u32 next = 0;
 
+	count_windows(lb, room);
 	for (unsigned int i = 0; i < change->service_count; i++) {
 		struct lb_service_change *service = &change->services[i];
 		__u32 lines = 2 * lb_lines_of(service->value.slots), at;
@@ -88,7 +92,7 @@ int lb_number_services(struct lb *lb, struct lb_change *change, struct lb_error 
 		service->number = next++;
 		service->value.first_line = at;
 		service->value.line = at;
-		service->value.backend_base = pick_window(lb);
+		service->value.backend_base = pick_window(room, service->config->backend_count);
 	}
 	return 0;
 }

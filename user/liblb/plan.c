@@ -148,6 +148,10 @@ static int match_services(struct lb *lb, const struct lb_config *config, struct 
 					       "delete the service and add it again",
 					       service->config->name, old->slots,
 					       service->config->slots);
+			/* What full NAT began is looked up as long as it lives. */
+			if (old->flags & LB_S_TRACKED && !(service->value.flags & LB_S_TRACKED) &&
+			    lb_flows_has_service(lb, service->number))
+				service->value.flags |= LB_S_TRACKED;
 			service->value.line = old->line;
 			service->value.first_line = old->first_line;
 			service->value.backend_base = old->backend_base;

@@ -4,7 +4,7 @@
  * kernel refuses it. Only this file and kernel.c know the skeleton.
  */
 #include <errno.h>
-#include <stdlib.h>
+#include <stdarg.h>
 #include <string.h>
 
 #include <bpf/libbpf.h>
@@ -16,23 +16,44 @@
 static char *captured;
 static size_t captured_size;
 
-/*
- * The kernel's own message is the one worth showing: the last line that is not about clean-up, with the
- * libraries' prefix cut off.
- */
+static void keep(const char *prefix, const char *text, size_t length)
+{
+	snprintf(captured, captured_size, "%s%.*s", prefix, (int)length, text);
+}
+
+/* Of the verifier's log, the last line before its statistics says what it refused. */
+static void keep_verdict(char *log)
+{
+	char *end = strstr(log, "\nprocessed "), *line;
+
+	if (end)
+		*end = '\0';
+	line = strrchr(log, '\n');
+	line = line ? line + 1 : log;
+	keep("the kernel's verifier refuses the program: ", line, strlen(line));
+}
+
+/* The kernel's own message is the one worth showing; of the libraries' words, the first. */
 static void capture(const char *format, va_list args)
 {
-	char line[LB_TEXT_SIZE];
-	char *start = line;
+	static const char kernel[] = "Kernel error message: ", name[] = "libbpf: ";
+	static char words[65536];
+	char *start = words;
 
-	vsnprintf(line, sizeof(line), format, args);
-	line[strcspn(line, "\n")] = '\0';
 	if (!captured || !captured_size)
 		return;
-	if (!strncmp(start, "libbpf: ", 8))
-		start += 8;
-	if (!strncmp(start, "Kernel error message: ", 22) || !captured[0])
-		snprintf(captured, captured_size, "%s", strstr(start, "Kernel error message: ") == start ? start + 22 : start);
+	vsnprintf(words, sizeof(words), format, args);
+	if (strstr(words, "BEGIN PROG LOAD LOG")) {
+		keep_verdict(words);
+		return;
+	}
+	if (!strncmp(start, name, strlen(name)))
+		start += strlen(name);
+	start[strcspn(start, "\n")] = '\0';
+	if (!strncmp(start, kernel, strlen(kernel)))
+		keep("", start + strlen(kernel), strlen(start) - strlen(kernel));
+	else if (!captured[0])
+		keep("", start, strlen(start));
 }
 
 static int print_libbpf(enum libbpf_print_level level, const char *format, va_list args)

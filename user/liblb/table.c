@@ -108,10 +108,8 @@ static bool is_history_alive(struct lb *lb, const struct lb_service_change *serv
 
 /* Decides each slot's history bit and lists what the history map must gain and lose. */
 static void weigh_slots(struct lb *lb, struct lb_service_change *service, struct histories *out,
-			__u32 epoch)
+			__u32 epoch, __u64 now)
 {
-	const __u64 now = lb_kernel_jiffies(lb);
-
 	for (__u32 i = 0; i < service->value.slots; i++) {
 		const __u32 key = lb_history_key(service->number, i);
 		const __u16 before = service->current[i] & LB_OWNER_MASK;
@@ -173,6 +171,7 @@ static void flip(struct lb *lb, struct lb_service_change *service)
 int lb_table_write(struct lb *lb, struct lb_service_change *service, struct lb_error *err)
 {
 	const __u32 slots = service->value.slots;
+	const __u64 now = lb_kernel_jiffies(lb);
 	struct histories list = {
 		.keys = calloc(slots, sizeof(__u32)),
 		.values = calloc(slots, sizeof(struct lb_history)),
@@ -182,8 +181,10 @@ int lb_table_write(struct lb *lb, struct lb_service_change *service, struct lb_e
 			  ? 0
 			  : lb_fail(err, -ENOMEM, "out of memory");
 
+	if (!ret && !now)
+		ret = lb_fail(err, -EIO, "the kernel does not say what time it is (lb_clock)");
 	if (!ret) {
-		weigh_slots(lb, service, &list, ++lb->control->epoch);
+		weigh_slots(lb, service, &list, ++lb->control->epoch, now);
 		ret = add_histories(lb, service, &list, err);
 	}
 	if (!ret && memcmp(service->owners, service->current, slots * sizeof(__u16)))
