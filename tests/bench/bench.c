@@ -34,7 +34,7 @@ static void usage(FILE *out)
 		     "  -r  rounds, 1 to 99 (9)\n"
 		     "  -f  flows of the rows with many (1000000)\n"
 		     "  -P  live frames a round (300000)\n"
-		     "  -o  only the paths whose name contains this\n"
+		     "  -o  only the paths whose name begins with this\n"
 		     "  -j  JSON\n"
 		     "  -L  live frames only    -N  nanoseconds only\n");
 }

@@ -237,7 +237,7 @@ static unsigned int choose_rows(unsigned int *order, enum phase phase, const cha
 
 	*has_flows = false;
 	for (unsigned int i = 0; i < row_count; i++) {
-		if (rows[i].phase != phase || (only && !strstr(rows[i].name, only)))
+		if (rows[i].phase != phase || (only && strncmp(rows[i].name, only, strlen(only))))
 			continue;
 		*has_flows |= !!strstr(rows[i].name, "fullnat");
 		order[count++] = i;

@@ -11,6 +11,7 @@
 #include "packet.h"
 
 static bool is_seen[LB_R_COUNT];
+static char at_row[128]; /* for the message when a row fails */
 
 struct wanted {
 	union lb_addr client;
@@ -191,6 +192,8 @@ static void run_row(const struct row *row, bool is_v6)
 
 static void test_table(void **state)
 {
+	unsigned int count = 0;
+
 	(void)state;
 	for (unsigned int i = 0; i < packet_row_count; i++) {
 		const struct row *row = &packet_rows[i];
@@ -198,16 +201,26 @@ static void test_table(void **state)
 		for (int is_v6 = 0; is_v6 < 2; is_v6++) {
 			if (row->family == (is_v6 ? V4 : V6))
 				continue;
-			printf("  %s IPv%d: %s\n", lb_reason_name(row->reason), is_v6 ? 6 : 4,
-			       row->name);
-			fflush(stdout);
+			snprintf(at_row, sizeof(at_row), "%s, IPv%d, wanted %s", row->name,
+				 is_v6 ? 6 : 4, lb_reason_name(row->reason));
 			if (row->before)
 				row->before(is_v6);
 			run_row(row, is_v6);
 			if (row->after)
 				row->after(is_v6);
+			count++;
 		}
 	}
+	at_row[0] = '\0';
+	printf("%u packets\n", count);
+}
+
+static int tell_row(void **state)
+{
+	(void)state;
+	if (at_row[0])
+		printf("in row: %s\n", at_row);
+	return 0;
 }
 
 /* Every length short of the transport header's end is malformed, and left as it is. */
@@ -399,7 +412,8 @@ static int close_world(void **state)
 static int run_group(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_table),	   cmocka_unit_test(test_cuts),
+		cmocka_unit_test_teardown(test_table, tell_row),
+		cmocka_unit_test(test_cuts),
 		cmocka_unit_test(test_neighbours), cmocka_unit_test(test_ports_full),
 		cmocka_unit_test(test_no_ports),   cmocka_unit_test(test_flows_full),
 		cmocka_unit_test(test_every_reason_was_met),
