@@ -11,8 +11,13 @@
 
 LB_INLINE void lb_write_macs(struct lb_packet *pkt, const __u8 *dst, const __u8 *src)
 {
-	__builtin_memcpy(pkt->eth->h_dest, dst, ETH_ALEN);
-	__builtin_memcpy(pkt->eth->h_source, src, ETH_ALEN);
+	void *eth = pkt->eth;
+
+	/* struct ethhdr is packed, and would be copied byte by byte. */
+	*(__u32 *)eth = *(const __u32 *)dst;
+	*(__u16 *)(eth + 4) = *(const __u16 *)(dst + 4);
+	*(__u16 *)(eth + 6) = *(const __u16 *)src;
+	*(__u32 *)(eth + 8) = *(const __u32 *)(src + 2);
 }
 
 /* A router's duty (RFC 1812, 5.3.1; RFC 8200, 3): a packet with one hop left ends here. */
@@ -29,8 +34,8 @@ LB_INLINE bool lb_has_hops_left(const struct lb_packet *pkt)
 /* Both answer what the change adds to a sum over the addresses. */
 LB_INLINE __u64 lb_write_v4(struct iphdr *ip, const struct lb_ctx *ctx)
 {
-	const __be16 *ttl_word = (const __be16 *)&ip->ttl;
-	const __be16 before = *ttl_word;
+	__be16 *hops = (__be16 *)&ip->ttl; /* with the protocol: a whole word of the checksum */
+	const __be16 before = *hops, after = before - bpf_htons(0x0100);
 	__u64 diff = 0;
 
 	if (ctx->new_src) {
@@ -41,8 +46,8 @@ LB_INLINE __u64 lb_write_v4(struct iphdr *ip, const struct lb_ctx *ctx)
 		diff += lb_csum_diff(ip->daddr, ctx->new_dst->words[3]);
 		ip->daddr = ctx->new_dst->words[3];
 	}
-	ip->ttl--;
-	ip->check = lb_csum_update(ip->check, diff + lb_csum_diff(before, *ttl_word));
+	*hops = after;
+	ip->check = lb_csum_update(ip->check, diff + lb_csum_diff(before, after));
 	return diff;
 }
 
@@ -51,9 +56,9 @@ LB_INLINE __u64 lb_write_v6_addr(struct in6_addr *addr, const union lb_addr *to)
 	union lb_addr from;
 	__u64 diff;
 
-	__builtin_memcpy(&from, addr, sizeof(from));
+	lb_read_addr(&from, addr);
 	diff = lb_csum_diff_addr(&from, to);
-	__builtin_memcpy(addr, to, sizeof(*to));
+	lb_read_addr((union lb_addr *)addr, to);
 	return diff;
 }
 

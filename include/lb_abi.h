@@ -94,7 +94,7 @@ struct lb_control {
 	__u32 epoch;	    /* last epoch given to a history; user space only */
 	__u32 is_settled;   /* user space: a grace period has passed since the last flip */
 	__u32 hz;	    /* jiffies per second */
-	__u32 reserved;
+	__u32 histories;    /* entries in lb_history, as far as user space knows */
 };
 
 enum lb_service_flags {
@@ -121,7 +121,8 @@ struct lb_service {
 	/* second cache line: user space only */
 	char name[LB_NAME_SIZE];
 	__u32 first_line; /* of the service's two tables */
-	__u32 reserved2[7];
+	__u32 weigh_at;	  /* when its histories are worth looking through again */
+	__u32 reserved2[6];
 };
 
 enum lb_backend_flags {

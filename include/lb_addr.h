@@ -15,19 +15,21 @@ union lb_addr {
 	__u64 quads[2]; /* raw words for comparing and hashing, byte order as in memory */
 };
 
-/* The word ::ffff:0:0/96 has before the IPv4 address, as it stands in memory. */
+/* The word ::ffff:0:0/96 has before the IPv4 address, and both as one quad, as they stand in memory. */
 #if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
 #define LB_ADDR_V4_WORD 0xffff0000u
+#define LB_ADDR_V4_QUAD(v4) ((__u64)(v4) << 32 | LB_ADDR_V4_WORD)
 #else
 #define LB_ADDR_V4_WORD 0x0000ffffu
+#define LB_ADDR_V4_QUAD(v4) ((__u64)LB_ADDR_V4_WORD << 32 | (v4))
 #endif
 
 /* Makes the 16-byte form of an IPv4 address given in network order. */
 static inline void lb_addr_from_v4(union lb_addr *addr, __be32 v4)
 {
+	/* One store, since a quad is what is read next. */
 	addr->quads[0] = 0;
-	addr->words[2] = (__be32)LB_ADDR_V4_WORD;
-	addr->words[3] = v4;
+	addr->quads[1] = LB_ADDR_V4_QUAD(v4);
 }
 
 static inline bool lb_addr_is_v4(const union lb_addr *addr)

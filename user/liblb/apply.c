@@ -177,6 +177,7 @@ static void write_service(struct lb *lb, struct lb_service_change *service)
 	value->timeout_established = service->value.timeout_established;
 	value->timeout_fin = service->value.timeout_fin;
 	value->timeout_udp = service->value.timeout_udp;
+	value->weigh_at = service->value.weigh_at;
 	memcpy(value->name, service->value.name, sizeof(value->name));
 }
 

@@ -132,17 +132,28 @@ struct lb_backend_change {
 	bool has_route;
 };
 
+/* What lb_history must gain and lose for one service. */
+struct lb_histories {
+	__u32 *keys;
+	struct lb_history *values;
+	__u32 count;
+	__u32 added; /* of them, keys that were not there */
+	__u32 *old_keys;
+	__u32 old_count;
+};
+
 struct lb_service_change {
 	const struct lb_service_config *config;
 	__u32 number;
 	bool is_new;
-	bool is_table_new; /* some slot or history bit differs */
 	struct lb_service value;
 	struct lb_backend_change *backends;
 	__u16 *owners;	/* the new table, with history bits */
 	__u16 *current; /* the table in force, with history bits */
 	__u32 moved;
 	unsigned int removed, changed;
+	__u64 now; /* jiffies at which the histories were weighed */
+	struct lb_histories histories;
 };
 
 struct lb_change {
@@ -173,6 +184,13 @@ int lb_change_apply(struct lb *lb, struct lb_change *change, struct lb_error *er
 int lb_table_make(struct lb *lb, struct lb_service_change *service, struct lb_error *err);
 int lb_table_write(struct lb *lb, struct lb_service_change *service, struct lb_error *err);
 void lb_table_read(const struct lb *lb, const struct lb_service *service, __u16 *owners);
+
+/* history.c */
+int lb_history_weigh(struct lb *lb, struct lb_service_change *service, struct lb_error *err);
+int lb_history_check(struct lb *lb, const struct lb_change *change, struct lb_error *err);
+int lb_history_write(struct lb *lb, const struct lb_service_change *service, struct lb_error *err);
+void lb_history_forget(struct lb *lb, const struct lb_service_change *service);
+void lb_history_free(struct lb_histories *list);
 
 /* lookup.c */
 int lb_lookup_write(struct lb *lb, struct lb_change *change, struct lb_error *err);

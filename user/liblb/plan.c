@@ -154,6 +154,7 @@ static int match_services(struct lb *lb, const struct lb_config *config, struct 
 				service->value.flags |= LB_S_TRACKED;
 			service->value.line = old->line;
 			service->value.first_line = old->first_line;
+			service->value.weigh_at = old->weigh_at;
 			service->value.backend_base = old->backend_base;
 		}
 		ret = match_backends(lb, service, index, is_backend_kept, err);
@@ -208,7 +209,7 @@ static int make(struct lb *lb, const struct lb_config *config, struct lb_change 
 							     lb_number_endpoints(lb, change, err);
 	for (unsigned int i = 0; !ret && i < change->service_count; i++)
 		ret = lb_table_make(lb, &change->services[i], err);
-	return ret;
+	return ret ?: lb_history_check(lb, change, err);
 }
 
 int lb_change_make(struct lb *lb, const struct lb_config *config, struct lb_change **out,
@@ -239,6 +240,7 @@ void lb_change_free(struct lb_change *change)
 		free(change->services[i].backends);
 		free(change->services[i].owners);
 		free(change->services[i].current);
+		lb_history_free(&change->services[i].histories);
 	}
 	free(change->services);
 	free(change->gone_services);
@@ -252,6 +254,7 @@ static bool is_value_changed(const struct lb *lb, const struct lb_service_change
 	struct lb_service old = lb->services[change->number];
 
 	old.line = change->value.line;
+	old.weigh_at = change->value.weigh_at;
 	return memcmp(&old, &change->value, sizeof(old)) != 0;
 }
 

@@ -1,0 +1,192 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What slots were before their first change: which slots of a new table need a history, which ones have
+ * had theirs long enough, and whether the map has room for them.
+ */
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <bpf/bpf.h>
+
+#include "internal.h"
+
+/* A backend that never sent a packet on has no connection that could be cut. */
+static bool has_traffic(struct lb *lb, __u32 number)
+{
+	struct lb_totals sum;
+
+	return lb_read_backend_cpu(lb, number, &sum) ||
+	       sum.packets_in != lb->bases[number].packets_in;
+}
+
+/* Whose connections nobody else remembers: nat over TCP, and still in the document. */
+static int mark_stateless(struct lb *lb, const struct lb_service_change *service, bool **out)
+{
+	bool *marks = calloc(LB_OWNER_NONE + 1, sizeof(*marks));
+
+	if (!marks)
+		return -ENOMEM;
+	for (unsigned int i = 0; i < service->config->backend_count; i++) {
+		const struct lb_backend_change *backend = &service->backends[i];
+
+		if (service->value.proto == IPPROTO_TCP && !backend->is_new &&
+		    lb->backends[backend->number].mode == LB_MODE_NAT)
+			marks[backend->number - service->value.backend_base] =
+				has_traffic(lb, backend->number);
+	}
+	*out = marks;
+	return 0;
+}
+
+static bool read_alive(struct lb *lb, const struct lb_service_change *service, __u32 key,
+		       struct lb_history *history)
+{
+	return !bpf_map_lookup_elem(lb->maps[LB_MAP_HISTORY].fd, &key, history) &&
+	       service->now - history->stamp <= service->value.timeout_established;
+}
+
+static void add(struct lb_service_change *service, __u32 key, const struct lb_history *history)
+{
+	struct lb_histories *list = &service->histories;
+
+	list->keys[list->count] = key;
+	list->values[list->count] = *history;
+	list->values[list->count++].stamp = service->now;
+}
+
+static void weigh_slot(struct lb *lb, struct lb_service_change *service, const bool *is_stateless,
+		       __u32 slot)
+{
+	const __u32 key = lb_history_key(service->number, slot);
+	const __u16 before = service->current[slot] & LB_OWNER_MASK;
+	const bool had = service->current[slot] & LB_OWNER_HISTORY;
+	const bool moves = service->owners[slot] != before;
+	struct lb_history history = {};
+
+	if (had && read_alive(lb, service, key, &history)) {
+		service->owners[slot] |= LB_OWNER_HISTORY;
+		if (moves)
+			add(service, key, &history);
+	} else if (moves && is_stateless[before]) {
+		history.before = before;
+		history.epoch = lb->control->epoch + 1;
+		service->owners[slot] |= LB_OWNER_HISTORY;
+		service->histories.added += !had;
+		add(service, key, &history);
+	} else if (had) {
+		service->histories.old_keys[service->histories.old_count++] = key;
+	}
+}
+
+/*
+ * Sets the history bits of the new table and lists what the map must gain and lose. A table that stays as
+ * it is is looked through only now and then, since each slot with history costs a call.
+ */
+int lb_history_weigh(struct lb *lb, struct lb_service_change *service, struct lb_error *err)
+{
+	const __u32 slots = service->value.slots;
+	struct lb_histories *list = &service->histories;
+	bool *is_stateless = NULL;
+
+	service->now = lb_kernel_jiffies(lb);
+	if (!service->now)
+		return lb_fail(err, -EIO, "the kernel does not say what time it is (lb_clock)");
+	if (!service->moved && (__s32)((__u32)service->now - service->value.weigh_at) < 0) {
+		memcpy(service->owners, service->current, slots * sizeof(*service->owners));
+		return 0;
+	}
+	list->keys = calloc(slots, sizeof(*list->keys));
+	list->values = calloc(slots, sizeof(*list->values));
+	list->old_keys = calloc(slots, sizeof(*list->old_keys));
+	if (!list->keys || !list->values || !list->old_keys ||
+	    mark_stateless(lb, service, &is_stateless))
+		return lb_fail(err, -ENOMEM, "out of memory");
+	for (__u32 i = 0; i < slots; i++)
+		weigh_slot(lb, service, is_stateless, i);
+	service->value.weigh_at = (__u32)service->now + service->value.timeout_established;
+	free(is_stateless);
+	return 0;
+}
+
+void lb_history_free(struct lb_histories *list)
+{
+	free(list->keys);
+	free(list->values);
+	free(list->old_keys);
+}
+
+static bool is_pointed_at(const struct lb *lb, __u32 key)
+{
+	const __u32 number = key >> LB_SLOT_BITS, slot = key & ((1u << LB_SLOT_BITS) - 1);
+	const struct lb_service *service = &lb->services[number];
+
+	return number < lb->meta->services && service->flags & LB_S_IN_USE &&
+	       slot < service->slots &&
+	       lb->lines[service->line + slot / LB_OWNERS_PER_LINE].owner[slot % LB_OWNERS_PER_LINE] &
+		       LB_OWNER_HISTORY;
+}
+
+/* Entries that no bit points at are a killed command's; the count is taken anew. */
+static void recount(struct lb *lb)
+{
+	const int fd = lb->maps[LB_MAP_HISTORY].fd;
+	__u32 key, next, count = 0;
+	bool is_more = !bpf_map_get_next_key(fd, NULL, &next);
+
+	while (is_more) {
+		key = next;
+		is_more = !bpf_map_get_next_key(fd, &key, &next);
+		if (is_pointed_at(lb, key))
+			count++;
+		else
+			bpf_map_delete_elem(fd, &key);
+	}
+	lb->control->histories = count;
+}
+
+/* Whether the map takes all that the plan adds; asked before anything is written. */
+int lb_history_check(struct lb *lb, const struct lb_change *change, struct lb_error *err)
+{
+	__u32 added = 0;
+
+	for (unsigned int i = 0; i < change->service_count; i++)
+		added += change->services[i].histories.added;
+	if (lb->control->histories + added <= lb->meta->histories)
+		return 0;
+	recount(lb);
+	if (lb->control->histories + added <= lb->meta->histories)
+		return 0;
+	return lb_fail(err, -ENOSPC,
+		       "%u slots with live connections would move, and %u of %u have moved within "
+		       "timeout-established already: change less at a time, or wait",
+		       added, lb->control->histories, lb->meta->histories);
+}
+
+int lb_history_write(struct lb *lb, const struct lb_service_change *service, struct lb_error *err)
+{
+	const struct lb_histories *list = &service->histories;
+	__u32 count = list->count;
+
+	if (!count)
+		return 0;
+	lb->control->epoch++;
+	if (bpf_map_update_batch(lb->maps[LB_MAP_HISTORY].fd, list->keys, list->values, &count,
+				 NULL))
+		return lb_fail(err, -errno, "service %s: the history of %u slots: %s",
+			       service->config->name, list->count, strerror(errno));
+	lb->control->histories += list->added;
+	return 0;
+}
+
+/* After the flip: no bit points at these any more. */
+void lb_history_forget(struct lb *lb, const struct lb_service_change *service)
+{
+	const struct lb_histories *list = &service->histories;
+
+	for (__u32 i = 0; i < list->old_count; i++)
+		if (!bpf_map_delete_elem(lb->maps[LB_MAP_HISTORY].fd, &list->old_keys[i]) &&
+		    lb->control->histories)
+			lb->control->histories--;
+}
