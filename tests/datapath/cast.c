@@ -14,28 +14,50 @@ static const struct {
 	const char *vip[2];
 	const char *backend[2]; /* NULL: none */
 } parts[PARTS] = {
-	[NAT] = { "nat", LB_MODE_NAT, { "203.0.113.10", "2001:db8::10" },
+	[NAT] = { "nat",
+		  LB_MODE_NAT,
+		  { "203.0.113.10", "2001:db8::10" },
 		  { "192.0.2.11", "2001:db8:b::11" } },
-	[FULL] = { "full", LB_MODE_FULLNAT, { "203.0.113.20", "2001:db8::20" },
+	[FULL] = { "full",
+		   LB_MODE_FULLNAT,
+		   { "203.0.113.20", "2001:db8::20" },
 		   { "192.0.2.12", "2001:db8:b::12" } },
-	[PLAIN_UDP] = { "plain", LB_MODE_NAT, { "203.0.113.30", "2001:db8::30" },
+	[PLAIN_UDP] = { "plain",
+			LB_MODE_NAT,
+			{ "203.0.113.30", "2001:db8::30" },
 			{ "192.0.2.13", "2001:db8:b::13" } },
 	[EMPTY] = { "empty", LB_MODE_NAT, { "203.0.113.40", "2001:db8::40" }, {} },
-	[FAR] = { "far", LB_MODE_NAT, { "203.0.113.41", "2001:db8::41" },
+	[FAR] = { "far",
+		  LB_MODE_NAT,
+		  { "203.0.113.41", "2001:db8::41" },
 		  { "192.0.2.141", "2001:db8:d::41" } },
-	[HOLE] = { "hole", LB_MODE_NAT, { "203.0.113.42", "2001:db8::42" },
+	[HOLE] = { "hole",
+		   LB_MODE_NAT,
+		   { "203.0.113.42", "2001:db8::42" },
 		   { "203.0.113.242", "2001:db8:e::42" } },
-	[SLIM] = { "slim", LB_MODE_NAT, { "203.0.113.43", "2001:db8::43" },
+	[SLIM] = { "slim",
+		   LB_MODE_NAT,
+		   { "203.0.113.43", "2001:db8::43" },
 		   { "192.0.2.70", "2001:db8:f::43" } },
-	[LOST] = { "lost", LB_MODE_NAT, { "203.0.113.44", "2001:db8::44" },
+	[LOST] = { "lost",
+		   LB_MODE_NAT,
+		   { "203.0.113.44", "2001:db8::44" },
 		   { "192.0.2.24", "2001:db8:b::24" } },
-	[LOST_FULL] = { "lost-full", LB_MODE_FULLNAT, { "203.0.113.45", "2001:db8::45" },
+	[LOST_FULL] = { "lost-full",
+			LB_MODE_FULLNAT,
+			{ "203.0.113.45", "2001:db8::45" },
 			{ "192.0.2.25", "2001:db8:b::25" } },
-	[GONE] = { "gone", LB_MODE_FULLNAT, { "203.0.113.46", "2001:db8::46" },
+	[GONE] = { "gone",
+		   LB_MODE_FULLNAT,
+		   { "203.0.113.46", "2001:db8::46" },
 		   { "192.0.2.16", "2001:db8:b::16" } },
-	[BARE] = { "bare", LB_MODE_FULLNAT, { "203.0.113.47", "2001:db8::47" },
+	[BARE] = { "bare",
+		   LB_MODE_FULLNAT,
+		   { "203.0.113.47", "2001:db8::47" },
 		   { "192.0.2.17", "2001:db8:b::17" } },
-	[ONE_ARM] = { "one-arm", LB_MODE_NAT, { "203.0.113.48", "2001:db8::48" },
+	[ONE_ARM] = { "one-arm",
+		      LB_MODE_NAT,
+		      { "203.0.113.48", "2001:db8::48" },
 		      { "198.51.100.18", "2001:db8:c::18" } },
 };
 
@@ -52,22 +74,24 @@ const char *cast_backend(enum part part, bool is_v6)
 void cast_make_routes(void)
 {
 	static const enum part known[] = { NAT, FULL, PLAIN_UDP, SLIM, GONE, BARE };
-	char lines[4096] = "route add blackhole 203.0.113.242/32\n"
-			   "route add blackhole 2001:db8:e::/64\n"
-			   "route add 192.0.2.70/32 dev b0 mtu lock 1280\n"
-			   "route add 2001:db8:f::/64 dev b0 mtu lock 1280\n"
-			   "neighbour add 192.0.2.141 lladdr 02:00:00:00:0d:41 nud permanent dev u0\n"
-			   "neighbour add 2001:db8:d::41 lladdr 02:00:00:00:0d:41 nud permanent dev u0\n"
-			   "neighbour add 198.51.100.18 lladdr 02:00:00:00:0b:11 nud permanent dev c0\n"
-			   "neighbour add 2001:db8:c::18 lladdr 02:00:00:00:0b:11 nud permanent dev c0\n";
+	char lines[4096] =
+		"route add blackhole 203.0.113.242/32\n"
+		"route add blackhole 2001:db8:e::/64\n"
+		"route add 192.0.2.70/32 dev b0 mtu lock 1280\n"
+		"route add 2001:db8:f::/64 dev b0 mtu lock 1280\n"
+		"neighbour add 192.0.2.141 lladdr 02:00:00:00:0d:41 nud permanent dev u0\n"
+		"neighbour add 2001:db8:d::41 lladdr 02:00:00:00:0d:41 nud permanent dev u0\n"
+		"neighbour add 198.51.100.18 lladdr 02:00:00:00:0b:11 nud permanent dev c0\n"
+		"neighbour add 2001:db8:c::18 lladdr 02:00:00:00:0b:11 nud permanent dev c0\n";
 	size_t used = strlen(lines);
 
 	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
 		for (int is_v6 = 0; is_v6 < 2; is_v6++)
-			used += (size_t)snprintf(lines + used, sizeof(lines) - used,
-						 "neighbour add %s lladdr 02:00:00:00:0b:11 nud permanent "
-						 "dev b0\n",
-						 parts[known[i]].backend[is_v6]);
+			used += (size_t)snprintf(
+				lines + used, sizeof(lines) - used,
+				"neighbour add %s lladdr 02:00:00:00:0b:11 nud permanent "
+				"dev b0\n",
+				parts[known[i]].backend[is_v6]);
 	world_ip(lines);
 }
 
@@ -86,7 +110,8 @@ static void add_part(struct lb_config *config, enum part part, bool is_v6, __u8 
 		world_add_backend(config, name, parts[part].backend[is_v6], CAST_BACKEND_PORT, 1);
 	/* A second one, out of use, keeps the service tracking its flows when the first is gone. */
 	if (part == GONE)
-		world_add_backend(config, name, parts[FULL].backend[is_v6], CAST_BACKEND_PORT + 1, 0);
+		world_add_backend(config, name, parts[FULL].backend[is_v6], CAST_BACKEND_PORT + 1,
+				  0);
 }
 
 struct lb_config *cast_config(bool is_gone)

@@ -26,9 +26,9 @@ enum part {
 #define CAST_BACKEND_PORT 8080
 #define CAST_MTU 1280
 
-extern const char *const cast_client[2]; /* by is_v6 */
+extern const char *const cast_client[2];   /* by is_v6 */
 extern const char *const cast_stranger[2]; /* a client whose link address nobody knows */
-extern const char *const cast_source[2]; /* full NAT's source */
+extern const char *const cast_source[2];   /* full NAT's source */
 
 const char *cast_vip(enum part part, bool is_v6);
 const char *cast_backend(enum part part, bool is_v6);

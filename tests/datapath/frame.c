@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Builds frames from descriptions. Plain bytes and full sums, as a reader of the RFCs would write them. */
+/* Builds frames from descriptions. Plain bytes and full sums, as a reader of the RFCs would write
+ * them. */
 #include <arpa/inet.h>
 #include <stdio.h>
 #include <string.h>
@@ -220,8 +221,8 @@ void frame_build_arp(const __u8 asker_mac[6], __be32 asker, __be32 target, struc
 	memcpy(out->data + 38, &target, 4);
 }
 
-void frame_build_arp_answer(const __u8 asker_mac[6], const __u8 mac[6], __be32 asker,
-			    __be32 target, struct frame *out)
+void frame_build_arp_answer(const __u8 asker_mac[6], const __u8 mac[6], __be32 asker, __be32 target,
+			    struct frame *out)
 {
 	put_arp(asker_mac, mac, 2, out);
 	memcpy(out->data + 22, mac, 6);

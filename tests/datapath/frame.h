@@ -33,13 +33,13 @@ struct spec {
 	__u8 proto;
 	__u8 tcp_flags;
 	__u8 ttl;
-	__u8 option_bytes;	  /* of IPv4, a multiple of 4 */
-	__u8 chain[FRAME_CHAIN];  /* IPv6 extension headers in order */
+	__u8 option_bytes;	 /* of IPv4, a multiple of 4 */
+	__u8 chain[FRAME_CHAIN]; /* IPv6 extension headers in order */
 	__u8 chain_length;
-	__u16 fragment;		  /* IPv4: the field; IPv6: offset and flag of the fragment header */
-	bool is_unchecked;	  /* UDP without a checksum */
-	__u16 payload;		  /* bytes */
-	__u16 word;		  /* the payload's first two bytes */
+	__u16 fragment;	   /* IPv4: the field; IPv6: offset and flag of the fragment header */
+	bool is_unchecked; /* UDP without a checksum */
+	__u16 payload;	   /* bytes */
+	__u16 word;	   /* the payload's first two bytes */
 };
 
 /* Fills out from spec. */
@@ -50,8 +50,8 @@ void frame_make_sum_zero(struct spec *spec);
 bool frame_is_sound(const struct frame *frame, bool is_v6, __u8 proto);
 /* An ARP request or neighbour solicitation of asker for target, and what a right answer is. */
 void frame_build_arp(const __u8 asker_mac[6], __be32 asker, __be32 target, struct frame *out);
-void frame_build_arp_answer(const __u8 asker_mac[6], const __u8 mac[6], __be32 asker,
-			    __be32 target, struct frame *out);
+void frame_build_arp_answer(const __u8 asker_mac[6], const __u8 mac[6], __be32 asker, __be32 target,
+			    struct frame *out);
 void frame_build_solicit(const __u8 asker_mac[6], const union lb_addr *asker,
 			 const union lb_addr *target, struct frame *out);
 void frame_build_advert(const __u8 asker_mac[6], const __u8 mac[6], const union lb_addr *asker,

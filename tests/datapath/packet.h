@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* One row of the packet table: a packet, what becomes of it, and what must be so before and after. */
+/* One row of the packet table: a packet, what becomes of it, and what must be so before and after.
+ */
 #ifndef TEST_PACKET_H
 #define TEST_PACKET_H
 
@@ -15,12 +16,12 @@ struct row {
 	enum way way;
 	enum becomes becomes;
 	enum lb_reason reason;
-	struct spec in;	   /* what differs from the plain packet */
+	struct spec in; /* what differs from the plain packet */
 	enum family family;
-	__u8 state;	   /* full NAT: of the flow, afterwards */
-	bool is_strange;   /* the client is one whose link address nobody knows */
-	bool is_sum_zero;  /* the payload makes the checksum of what comes out 0 */
-	bool is_to_host;   /* from a backend to the host itself */
+	__u8 state;	  /* full NAT: of the flow, afterwards */
+	bool is_strange;  /* the client is one whose link address nobody knows */
+	bool is_sum_zero; /* the payload makes the checksum of what comes out 0 */
+	bool is_to_host;  /* from a backend to the host itself */
 	void (*before)(bool is_v6);
 	void (*after)(bool is_v6);
 	void (*spoil)(struct frame *frame, bool is_v6);

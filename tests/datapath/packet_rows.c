@@ -90,9 +90,18 @@ static void shorten_length(struct frame *frame, bool is_v6)
 	frame->data[frame->l3 + (is_v6 ? 4 : 2)] = 0;
 }
 
-#define TCP(...) { .proto = IPPROTO_TCP, __VA_ARGS__ }
-#define UDP(...) { .proto = IPPROTO_UDP, __VA_ARGS__ }
-#define ANY(...) { __VA_ARGS__ }
+#define TCP(...)                                                                                   \
+	{                                                                                          \
+		.proto = IPPROTO_TCP, __VA_ARGS__                                                  \
+	}
+#define UDP(...)                                                                                   \
+	{                                                                                          \
+		.proto = IPPROTO_UDP, __VA_ARGS__                                                  \
+	}
+#define ANY(...)                                                                                   \
+	{                                                                                          \
+		__VA_ARGS__                                                                        \
+	}
 #define ROW(NAME, PART, WAY, BECOMES, REASON, IN, ...)                                             \
 	{                                                                                          \
 		.name = (NAME), .part = (PART), .way = (WAY), .becomes = (BECOMES),                \

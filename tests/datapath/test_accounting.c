@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A million random frames: each is counted once, received = sent + passed + dropped, the kernel's actions
- * agree with the counters, and what is passed is left as it came unless it was rewritten on purpose.
+ * A million random frames: each is counted once, received = sent + passed + dropped, the kernel's
+ * actions agree with the counters, and what is passed is left as it came unless it was rewritten on
+ * purpose.
  */
 #include <stdlib.h>
 #include <string.h>

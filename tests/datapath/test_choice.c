@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * 100,000 random five-tuples a family: the loaded program sends each to the backend that the library
- * names, and when a backend is added, removed or re-weighted, few more change than the weights demand.
+ * 100,000 random five-tuples a family: the loaded program sends each to the backend that the
+ * library names, and when a backend is added, removed or re-weighted, few more change than the
+ * weights demand.
  */
 #include <math.h>
 #include <stdlib.h>
@@ -59,8 +60,12 @@ static struct lb_config *make_config(void)
 static unsigned int choose_all(bool is_v6)
 {
 	const union lb_addr vip = world_addr(vips[is_v6]);
-	struct spec spec = { .is_v6 = is_v6, .dst = vip, .dst_port = 80, .ttl = 64,
-			     .proto = IPPROTO_TCP, .tcp_flags = TCP_SYN };
+	struct spec spec = { .is_v6 = is_v6,
+			     .dst = vip,
+			     .dst_port = 80,
+			     .ttl = 64,
+			     .proto = IPPROTO_TCP,
+			     .tcp_flags = TCP_SYN };
 	unsigned int changed = 0;
 
 	for (int i = 0; i < TUPLES; i++) {
@@ -74,8 +79,9 @@ static unsigned int choose_all(bool is_v6)
 		frame_build(&spec, &in);
 		assert_int_equal(world_run(&world.client, &in, &out), XDP_REDIRECT);
 		dst = frame_dst(&out, is_v6);
-		assert_int_equal(lb_schedule(world.lb, IPPROTO_TCP, &tuple->client, tuple->port, &vip,
-					     80, &wanted, NULL, NULL), 0);
+		assert_int_equal(lb_schedule(world.lb, IPPROTO_TCP, &tuple->client, tuple->port,
+					     &vip, 80, &wanted, NULL, NULL),
+				 0);
 		assert_memory_equal(&dst, &wanted.addr, sizeof(dst));
 		changed += tuple->choice != dst.bytes[15] - FIRST_HOST;
 		tuple->choice = dst.bytes[15] - FIRST_HOST;
@@ -110,7 +116,8 @@ static void change(unsigned int number, unsigned int weight, const char *what)
 	config = make_config();
 	assert_int_equal(lb_make_plan(world.lb, config, &plan, NULL), 0);
 	for (unsigned int i = 0; i < plan->service_count; i++)
-		assert_true(plan->services[i].moved <= (ideal + ALLOWANCE) * plan->services[i].slots);
+		assert_true(plan->services[i].moved <=
+			    (ideal + ALLOWANCE) * plan->services[i].slots);
 	world_commit(config);
 	changed = choose_all(false) + choose_all(true);
 	printf("  %-22s ideal %.4f %%, slots %.4f %%, connections %.4f %%\n", what, ideal * 100,
@@ -168,9 +175,10 @@ static int open_world(void **state)
 		tuple->port = (__u16)test_random();
 	}
 	for (unsigned int i = 0; i < 2 * BACKENDS; i++)
-		used += (size_t)snprintf(lines + used, sizeof(lines) - used,
-					 "neighbour add %s lladdr 02:00:00:00:0b:11 nud permanent dev b0\n",
-					 backend_text(i / 2, i % 2, text));
+		used += (size_t)snprintf(
+			lines + used, sizeof(lines) - used,
+			"neighbour add %s lladdr 02:00:00:00:0b:11 nud permanent dev b0\n",
+			backend_text(i / 2, i % 2, text));
 	world_ip(lines);
 	for (int i = 0; i < BACKENDS - 1; i++)
 		weights[i] = WEIGHT;

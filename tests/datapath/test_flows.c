@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Full NAT's flow table under pressure: nearly full, flooded, closed and re-used. An established flow keeps
- * its source port and its backend, no two share a source port, and half-open ones give way to their like.
+ * Full NAT's flow table under pressure: nearly full, flooded, closed and re-used. An established
+ * flow keeps its source port and its backend, no two share a source port, and half-open ones give
+ * way to their like.
  */
 #include <arpa/inet.h>
 #include <stdlib.h>
@@ -215,7 +216,8 @@ static void assert_ports_are_unique(void)
 		assert_memory_not_equal(&ports[i - 1], &ports[i], sizeof(ports[0]));
 }
 
-/* Half of the connections on IPv4, half on IPv6, one after the other until nine tenths are taken. */
+/* Half of the connections on IPv4, half on IPv6, one after the other until nine tenths are taken.
+ */
 static void test_fill(void **state)
 {
 	unsigned int tried = 0;
@@ -394,9 +396,10 @@ static int open_world(void **state)
 	(void)state;
 	test_random_seed(11);
 	for (int i = 0; i < 2 * BACKENDS; i++)
-		used += (size_t)snprintf(lines + used, sizeof(lines) - used,
-					 "neighbour add %s lladdr 02:00:00:00:0b:11 nud permanent dev b0\n",
-					 backends[i % 2][i / 2]);
+		used += (size_t)snprintf(
+			lines + used, sizeof(lines) - used,
+			"neighbour add %s lladdr 02:00:00:00:0b:11 nud permanent dev b0\n",
+			backends[i % 2][i / 2]);
 	world_ip(lines);
 	world_open(config);
 	lb_config_free(config);

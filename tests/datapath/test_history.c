@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * No change of a service's backends breaks a connection that is alive: random walks against the loaded
- * program. And the same walks do see it when the history is lost, so they are not blind.
+ * No change of a service's backends breaks a connection that is alive: random walks against the
+ * loaded program. And the same walks do see it when the history is lost, so they are not blind.
  */
 #include <string.h>
 
@@ -35,7 +35,8 @@ static struct walk_sums walk_rounds(int rounds, void (*meddle)(int step))
 		walk_all(config, STEPS, meddle, &sums);
 		lb_config_free(config);
 	}
-	printf("%d walks of %d steps, %u commits: %u connections opened, %u packets sent later, %u broken\n",
+	printf("%d walks of %d steps, %u commits: %u connections opened, %u packets sent later, %u "
+	       "broken\n",
 	       rounds * WALKS, STEPS, sums.commits, sums.opened, sums.sent, sums.broken);
 	return sums;
 }

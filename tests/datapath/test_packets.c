@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The table of packets through the loaded program: the reason, the action, and the whole frame that must
- * come out, built anew with full checksums. Every reason is met here, in both families where it exists;
- * INTERNAL is excepted, since only a missing map entry could lead to it.
+ * The table of packets through the loaded program: the reason, the action, and the whole frame that
+ * must come out, built anew with full checksums. Every reason is met here, in both families where
+ * it exists; INTERNAL is excepted, since only a missing map entry could lead to it.
  */
 #include <string.h>
 
@@ -161,8 +161,7 @@ static void assert_same_frame(const struct frame *got, const struct frame *wante
 
 static void run_row(const struct row *row, bool is_v6)
 {
-	const struct world_port *port =
-		row->way == FROM_CLIENT ? &world.client : &world.backend;
+	const struct world_port *port = row->way == FROM_CLIENT ? &world.client : &world.backend;
 	struct frame in, out, wanted;
 	struct spec input, output;
 
@@ -263,9 +262,11 @@ static void ask(enum lb_reason reason, const struct frame *question, const struc
 /* Answers for services' addresses, and only where 'arp on' asked for it. */
 static void test_neighbours(void **state)
 {
-	const union lb_addr vip4 = world_addr(cast_vip(NAT, false)), vip6 = world_addr(cast_vip(NAT, true));
+	const union lb_addr vip4 = world_addr(cast_vip(NAT, false)),
+			    vip6 = world_addr(cast_vip(NAT, true));
 	const union lb_addr me4 = world_addr(cast_client[0]), me6 = world_addr(cast_client[1]);
-	const union lb_addr other4 = world_addr("203.0.113.99"), other6 = world_addr("2001:db8::99");
+	const union lb_addr other4 = world_addr("203.0.113.99"),
+			    other6 = world_addr("2001:db8::99");
 	struct frame arp, arp_answer, arp_other, nd, nd_answer, nd_other;
 
 	(void)state;
@@ -414,8 +415,10 @@ static int run_group(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_teardown(test_table, tell_row),
 		cmocka_unit_test(test_cuts),
-		cmocka_unit_test(test_neighbours), cmocka_unit_test(test_ports_full),
-		cmocka_unit_test(test_no_ports),   cmocka_unit_test(test_flows_full),
+		cmocka_unit_test(test_neighbours),
+		cmocka_unit_test(test_ports_full),
+		cmocka_unit_test(test_no_ports),
+		cmocka_unit_test(test_flows_full),
 		cmocka_unit_test(test_every_reason_was_met),
 	};
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The walks' moves. Time is moved by making every stamp older, with a margin of two units for the real
- * time that passes meanwhile.
+ * The walks' moves. Time is moved by making every stamp older, with a margin of two units for the
+ * real time that passes meanwhile.
  */
 #include <string.h>
 
@@ -20,7 +20,6 @@ static __u32 below(__u32 limit)
 {
 	return (__u32)(test_random() >> 33) % limit;
 }
-
 
 /* Every walk has its backends at ports of its own: an endpoint belongs to one service. */
 static void backend_text(int backend, bool is_v6, char text[LB_ADDR_TEXT_SIZE])
@@ -41,9 +40,9 @@ void walk_make_routes(void)
 
 	for (int i = 0; i < 2 * WALK_BACKENDS; i++) {
 		backend_text(i / 2, i % 2, text);
-		used += (size_t)snprintf(lines + used, sizeof(lines) - used,
-					 "neighbour add %s lladdr 02:00:00:00:0b:11 nud permanent dev b0\n",
-					 text);
+		used += (size_t)snprintf(
+			lines + used, sizeof(lines) - used,
+			"neighbour add %s lladdr 02:00:00:00:0b:11 nud permanent dev b0\n", text);
 	}
 	world_ip(lines);
 }
@@ -71,8 +70,8 @@ struct lb_config *walk_config(void)
 
 		snprintf(name, sizeof(name), "walk-%d", i);
 		service = world_add_service(config, name, IPPROTO_TCP,
-					    is_v6_walk(i) ? "2001:db8::10" : "203.0.113.10", 1000 + i,
-					    LB_MODE_NAT);
+					    is_v6_walk(i) ? "2001:db8::10" : "203.0.113.10",
+					    1000 + i, LB_MODE_NAT);
 		service->slots = LB_SLOTS_MIN;
 		service->timeouts.established = WALK_TIMEOUT * WALK_UNIT_S;
 		for (int backend = 0; backend < WALK_BACKENDS - 1; backend++)

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Makes the namespace and the interfaces, attaches by the library, runs frames, and removes all traces. */
+/* Makes the namespace and the interfaces, attaches by the library, runs frames, and removes all
+ * traces. */
 #include <arpa/inet.h>
 #include <dirent.h>
 #include <errno.h>
@@ -309,7 +310,8 @@ void world_add_backend(struct lb_config *config, const char *service, const char
 	backend.addr = world_addr(addr);
 	backend.port = port;
 	backend.weight = weight;
-	check(lb_config_add_backend(config, lb_config_find_service(config, service), &backend, &err),
+	check(lb_config_add_backend(config, lb_config_find_service(config, service), &backend,
+				    &err),
 	      &err);
 }
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The pinned maps and every struct in them, field by field, as the datapath's own type information (BTF)
- * has them, against the committed snapshot. After an intended change: bump LB_ABI_VERSION, then write
- * the snapshot anew from the top directory with 'build/tests/test_abi write'.
+ * The pinned maps and every struct in them, field by field, as the datapath's own type information
+ * (BTF) has them, against the committed snapshot. After an intended change: bump LB_ABI_VERSION,
+ * then write the snapshot anew from the top directory with 'build/tests/test_abi write'.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -22,6 +22,7 @@
 
 #define SNAPSHOT "abi.txt" /* beside this file */
 #define TYPES_MAX 64
+#define MAPS_MAX 64
 
 static __u32 pending[TYPES_MAX];
 static unsigned int pending_count;
@@ -66,7 +67,10 @@ static void print_type(FILE *out, const struct btf *btf, __u32 id, int depth, __
 		print_members(out, btf, type, depth + 1, base);
 		fprintf(out, "%*s}", 2 * depth, "");
 	} else {
-		fprintf(out, "%s%s", btf_is_struct(type) ? "struct " : btf_is_union(type) ? "union " : "",
+		fprintf(out, "%s%s",
+			btf_is_struct(type)  ? "struct "
+			: btf_is_union(type) ? "union "
+					     : "",
 			btf__name_by_offset(btf, type->name_off));
 		if (btf_is_composite(type))
 			remember(id);
@@ -92,8 +96,6 @@ static void print_map(FILE *out, const struct bpf_map *map, const struct btf *bt
 {
 	const __u32 value = bpf_map__btf_value_type_id(map);
 
-	if (bpf_map__is_internal(map))
-		return;
 	fprintf(out, "map %s: %s, key %u, value %u ", bpf_map__name(map),
 		libbpf_bpf_map_type_str(bpf_map__type(map)), bpf_map__key_size(map),
 		bpf_map__value_size(map));
@@ -102,18 +104,33 @@ static void print_map(FILE *out, const struct bpf_map *map, const struct btf *bt
 	fprintf(out, "\n");
 }
 
+static int compare_names(const void *a, const void *b)
+{
+	return strcmp(bpf_map__name(*(struct bpf_map *const *)a),
+		      bpf_map__name(*(struct bpf_map *const *)b));
+}
+
 static void print_abi(FILE *out)
 {
 	struct lb_bpf *skeleton = lb_bpf__open();
+	struct bpf_map *map, *maps[MAPS_MAX];
+	unsigned int count = 0;
 	const struct btf *btf;
-	struct bpf_map *map;
 
 	assert_non_null(skeleton);
 	btf = bpf_object__btf(skeleton->obj);
 	pending_count = 0;
 	fprintf(out, "abi version %d\n", LB_ABI_VERSION);
 	bpf_object__for_each_map(map, skeleton->obj)
-		print_map(out, map, btf);
+	{
+		assert_true(count < MAPS_MAX);
+		if (!bpf_map__is_internal(map))
+			maps[count++] = map;
+	}
+	/* The object has them in the order of their first use. */
+	qsort(maps, count, sizeof(maps[0]), compare_names);
+	for (unsigned int i = 0; i < count; i++)
+		print_map(out, maps[i], btf);
 	/* Printing a struct may bring more of them. */
 	for (unsigned int i = 0; i < pending_count; i++) {
 		const struct btf_type *type = btf__type_by_id(btf, pending[i]);
@@ -129,8 +146,8 @@ static FILE *open_snapshot(const char *mode)
 {
 	char path[512];
 
-	snprintf(path, sizeof(path), "%.*s" SNAPSHOT,
-		 (int)(strrchr(__FILE__, '/') - __FILE__ + 1), __FILE__);
+	snprintf(path, sizeof(path), "%.*s" SNAPSHOT, (int)(strrchr(__FILE__, '/') - __FILE__ + 1),
+		 __FILE__);
 	return fopen(path, mode);
 }
 

@@ -257,6 +257,18 @@ int lb_change_apply(struct lb *lb, struct lb_change *change, struct lb_error *er
 	return 0;
 }
 
+/* Maps cannot grow in place; what the document says of sizes waits. */
+static void warn_of_limits(struct lb *lb, const struct lb_limits *limits)
+{
+	struct lb_meta wanted = {};
+
+	lb_limits_to_meta(limits, &wanted);
+	if (wanted.services != lb->meta->services || wanted.backends != lb->meta->backends ||
+	    wanted.lines != lb->meta->lines || wanted.flows != lb->meta->flows)
+		lb_notice(lb, "the limits differ from those in force; they take effect at 'lbctl detach "
+			      "all' and 'lbctl attach'");
+}
+
 int lb_commit(struct lb *lb, const struct lb_config *config, struct lb_error *err)
 {
 	struct lb_change *change = NULL;
@@ -270,8 +282,10 @@ int lb_commit(struct lb *lb, const struct lb_config *config, struct lb_error *er
 		ret = lb_change_make(lb, config, &change, err);
 	if (!ret)
 		ret = lb_config_write(config, lb->state_path, err);
-	if (!ret && change)
+	if (!ret && change) {
+		warn_of_limits(lb, &config->limits);
 		ret = lb_change_apply(lb, change, err);
+	}
 	lb_change_free(change);
 	return ret;
 }

@@ -25,6 +25,8 @@
 #include "internal.h"
 
 #define NETNS_DIR "/run/netns"
+#define NET_INITIAL 0xeffffff9u
+#define MNT_INITIAL 0xeffffff8u
 
 void lb_notice(struct lb *lb, const char *format, ...)
 {
@@ -47,6 +49,22 @@ static bool is_same_file(const char *a, const char *b)
 	struct stat x, y;
 
 	return !stat(a, &x) && !stat(b, &y) && x.st_dev == y.st_dev && x.st_ino == y.st_ino;
+}
+
+/*
+ * Whether this process is in the host's (or container's) own namespace: that of process 1; where that
+ * cannot be read, the one with the number that kernels from 6.18 on give the initial namespace.
+ */
+static bool is_initial(const char *kind, ino_t initial)
+{
+	char mine[64], first[64];
+	struct stat a, b;
+
+	snprintf(mine, sizeof(mine), "/proc/self/ns/%s", kind);
+	snprintf(first, sizeof(first), "/proc/1/ns/%s", kind);
+	if (stat(mine, &a))
+		return false;
+	return stat(first, &b) ? a.st_ino == initial : a.st_dev == b.st_dev && a.st_ino == b.st_ino;
 }
 
 /* The name that `ip netns` has for the namespace this process is in, if it has one. */
@@ -77,7 +95,7 @@ static int enter_namespace(struct lb *lb, const char *netns, struct lb_error *er
 	if (!netns) {
 		struct stat st;
 
-		if (is_same_file("/proc/self/ns/net", "/proc/1/ns/net"))
+		if (is_initial("net", NET_INITIAL))
 			snprintf(lb->instance, sizeof(lb->instance), "default");
 		else if (!find_netns_name(lb->instance, sizeof(lb->instance)))
 			snprintf(lb->instance, sizeof(lb->instance), "inode-%llu",
@@ -109,7 +127,7 @@ static int check_bpffs(struct lb *lb, struct lb_error *err)
 	if (!statfs(LB_BPFFS, &fs) && fs.f_type == BPF_FS_MAGIC)
 		return 0;
 	/* A mount made in somebody's private mount namespace would be gone with the command. */
-	if (!is_same_file("/proc/self/ns/mnt", "/proc/1/ns/mnt"))
+	if (!is_initial("mnt", MNT_INITIAL))
 		return lb_fail(err, -ENODEV,
 			       "no bpffs at " LB_BPFFS " in this mount namespace (as inside 'ip netns "
 			       "exec'): run 'lbctl -n NAME ...' from outside instead");

@@ -86,6 +86,8 @@ int lb_kernel_create(struct lb *lb, const struct lb_limits *limits, struct lb_er
 void lb_kernel_close(struct lb *lb);
 int lb_kernel_remove(struct lb *lb, struct lb_error *err);
 const char *lb_map_name(enum lb_map_id id);
+/* The sizes that these limits give; the other fields stay. */
+void lb_limits_to_meta(const struct lb_limits *limits, struct lb_meta *meta);
 /* 0 if the kernel does not say, which is a failure. */
 __u64 lb_kernel_jiffies(const struct lb *lb);
 /* Returns once no packet is under way any more that began before the call. */

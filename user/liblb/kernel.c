@@ -275,9 +275,8 @@ static void first_contents(struct lb *lb, const struct lb_meta *meta)
 	read_port_ranges(lb->control);
 }
 
-static int fill_meta(struct lb *lb, const struct lb_limits *limits, struct lb_meta *meta)
+void lb_limits_to_meta(const struct lb_limits *limits, struct lb_meta *meta)
 {
-	meta->abi_version = LB_ABI_VERSION;
 	meta->services = limits->services;
 	meta->backends = limits->backends;
 	meta->lines = 2 * ((limits->slots + LB_OWNERS_PER_LINE - 1) / LB_OWNERS_PER_LINE);
@@ -286,6 +285,12 @@ static int fill_meta(struct lb *lb, const struct lb_limits *limits, struct lb_me
 	meta->buckets[LB_LOOKUP_SERVICES] = round_up_power(limits->services);
 	meta->buckets[LB_LOOKUP_ENDPOINTS] = round_up_power(limits->backends);
 	meta->histories = limits->slots < HISTORY_LIMIT ? limits->slots : HISTORY_LIMIT;
+}
+
+static int fill_meta(struct lb *lb, const struct lb_limits *limits, struct lb_meta *meta)
+{
+	lb_limits_to_meta(limits, meta);
+	meta->abi_version = LB_ABI_VERSION;
 	meta->namespace_cookie = lb->cookie;
 	meta->tuple_key = tuple_key;
 	if (getrandom(&meta->flow_key, sizeof(meta->flow_key), 0) != sizeof(meta->flow_key))
