@@ -53,8 +53,9 @@ __noinline __u32 lb_resolve_history(struct lb_flow *seed, __u32 slot, __u32 owne
 	key = lb_history_key(number, slot);
 	service = bpf_map_lookup_elem(&lb_services, &number);
 	history = bpf_map_lookup_elem(&lb_history, &key);
+	/* Signed: another CPU may have stamped it in a tick that this one has not seen. */
 	if (!service || !history ||
-	    bpf_jiffies64() - history->stamp > service->timeout_established)
+	    (__s64)(bpf_jiffies64() - history->stamp) > (__s64)service->timeout_established)
 		return owner & LB_OWNER_MASK;
 	if (owner & LB_RESOLVE_OPENING) {
 		seed->partner = history->epoch;

@@ -381,6 +381,15 @@ static void test_expiry(void **state)
 	(void)state;
 	world_age(890 * hz);
 	assert_int_equal(count_lost(), 0);
+	/* One direction is enough to keep both alive. */
+	world_age(500 * hz);
+	for (unsigned int i = 0; i < count; i++)
+		assert_int_equal(from_client(&connections[i], TCP_ACK, &out), XDP_REDIRECT);
+	world_age(500 * hz);
+	for (unsigned int i = 0; i < count; i++)
+		assert_true(from_backend(&connections[i], TCP_ACK));
+	world_age(500 * hz);
+	assert_int_equal(count_lost(), 0);
 	world_age(910 * hz);
 	assert_int_equal(from_client(&connections[0], TCP_ACK, &out), XDP_DROP);
 	assert_false(from_backend(&connections[1], TCP_ACK));

@@ -326,6 +326,34 @@ static int establish(__u16 client_port, bool is_v6, enum lb_reason reason)
 	return action;
 }
 
+/* A client whose packets begin to come from another router gets its replies by that one. */
+static void test_client_moves(void **state)
+{
+	static const __u8 router[] = { 0x02, 0, 0, 0, 0x0c, 0x99 };
+
+	(void)state;
+	for (int is_v6 = 0; is_v6 < 2; is_v6++) {
+		struct row row = { .part = FULL };
+		struct frame in, out;
+		struct spec spec;
+
+		assert_int_equal(establish(5000, is_v6, LB_R_FORWARDED), XDP_REDIRECT);
+		row.in = (struct spec){ .proto = IPPROTO_TCP, .tcp_flags = TCP_ACK };
+		row.in.src_port = 5000;
+		describe_input(&row, is_v6, &spec);
+		memcpy(spec.eth_src, router, sizeof(router));
+		frame_build(&spec, &in);
+		assert_int_equal(world_run(&world.client, &in, &out), XDP_REDIRECT);
+		row.way = FROM_BACKEND;
+		row.in.src_port = 0;
+		row.in.dst_port = 5000;
+		describe_input(&row, is_v6, &spec);
+		frame_build(&spec, &in);
+		assert_int_equal(world_run(&world.backend, &in, &out), XDP_REDIRECT);
+		assert_memory_equal(out.data, router, sizeof(router));
+	}
+}
+
 static void reopen(const char *port_range)
 {
 	struct lb_config *config = cast_config(false);
@@ -416,6 +444,7 @@ static int run_group(void)
 		cmocka_unit_test_teardown(test_table, tell_row),
 		cmocka_unit_test(test_cuts),
 		cmocka_unit_test(test_neighbours),
+		cmocka_unit_test(test_client_moves),
 		cmocka_unit_test(test_ports_full),
 		cmocka_unit_test(test_no_ports),
 		cmocka_unit_test(test_flows_full),

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Writes a change into the maps, in the order that keeps every packet's way valid at every instant and
- * lets the next command finish what a killed one began: backends, tables, services, look-up table; what
- * is gone goes last.
+ * lets the next command finish what a killed one began: backends, where their replies are looked up,
+ * tables, where services are looked up; what is gone goes last.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -236,12 +236,14 @@ int lb_change_apply(struct lb *lb, struct lb_change *change, struct lb_error *er
 		for (unsigned int b = 0; b < service->config->backend_count; b++)
 			write_backend(lb, service, &service->backends[b]);
 	}
+	/* A reply must be known before a table can send the packet that it answers. */
+	ret = lb_lookup_write(lb, change, LB_LOOKUP_ENDPOINTS, err);
 	for (unsigned int i = 0; !ret && i < change->service_count; i++) {
 		write_service(lb, &change->services[i]);
 		ret = lb_table_write(lb, &change->services[i], err);
 	}
 	if (!ret)
-		ret = lb_lookup_write(lb, change, err);
+		ret = lb_lookup_write(lb, change, LB_LOOKUP_SERVICES, err);
 	if (ret)
 		return ret;
 	if (!lb->control->is_settled)

@@ -68,6 +68,54 @@ static bool is_running(const struct lb_port *port, bool *is_native)
 	return is_found;
 }
 
+/* Whether a program works on this instance's maps. */
+static bool is_ours(const struct lb *lb, struct xdp_program *program)
+{
+	__u32 ids[64], id, size = sizeof(struct bpf_map_info);
+	struct bpf_map_info map = {};
+	struct bpf_prog_info info = { .nr_map_ids = 64, .map_ids = (__u64)(unsigned long)ids };
+	int fd = bpf_prog_get_fd_by_id(xdp_program__id(program));
+	bool is_found = false;
+
+	if (fd < 0 || bpf_obj_get_info_by_fd(lb->maps[LB_MAP_CONTROL].fd, &map, &size)) {
+		if (fd >= 0)
+			close(fd);
+		return false;
+	}
+	id = map.id;
+	size = sizeof(info);
+	if (!bpf_obj_get_info_by_fd(fd, &info, &size))
+		for (__u32 i = 0; i < info.nr_map_ids && i < 64; i++)
+			is_found |= ids[i] == id;
+	close(fd);
+	return is_found;
+}
+
+/* A command killed between attaching and noting it leaves our program there, and no number. */
+static void adopt_program(const struct lb *lb, struct lb_port *port)
+{
+	struct xdp_multiprog *programs = get_programs(port->ifindex);
+	struct xdp_program *program = NULL;
+
+	if (!programs)
+		return;
+	if (xdp_multiprog__is_legacy(programs))
+		program = xdp_multiprog__main_prog(programs);
+	else
+		program = xdp_multiprog__next_prog(NULL, programs);
+	while (program && !is_ours(lb, program))
+		program = xdp_multiprog__is_legacy(programs)
+				  ? NULL
+				  : xdp_multiprog__next_prog(program, programs);
+	if (program) {
+		port->program_id = xdp_program__id(program);
+		port->is_dispatched = !xdp_multiprog__is_legacy(programs);
+		if (xdp_multiprog__attach_mode(programs) == XDP_MODE_SKB)
+			port->flags |= LB_P_GENERIC;
+	}
+	xdp_multiprog__close(programs);
+}
+
 static int check_foreign(const char *ifname, __u32 ifindex, struct lb_error *err)
 {
 	struct xdp_multiprog *programs = get_programs(ifindex);
@@ -211,10 +259,13 @@ static int new_port(struct lb *lb, const struct lb_interface *interface,
 /* Takes our program off; a program that is gone already, or an interface that is, is no failure. */
 static int detach_port(struct lb *lb, struct lb_port *port, struct lb_error *err)
 {
-	struct xdp_multiprog *programs = get_programs(port->ifindex);
+	struct xdp_multiprog *programs;
 	char words[LB_TEXT_SIZE] = "";
 	int ret = 0;
 
+	if (!is_running(port, NULL))
+		adopt_program(lb, port);
+	programs = get_programs(port->ifindex);
 	if (programs) {
 		struct xdp_program *program = find_program(programs, port->program_id);
 
@@ -306,6 +357,8 @@ int lb_attach(struct lb *lb, const char *ifname, const struct lb_attach_options 
 	if (ret)
 		return ret;
 	port = find_port(lb, interface.ifindex);
+	if (port && !is_running(port, NULL))
+		adopt_program(lb, port);
 	if (port && is_running(port, &done.is_native)) {
 		ret = change_port(port, ifname, &interface, options, &done);
 	} else {

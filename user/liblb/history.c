@@ -44,7 +44,9 @@ static bool read_alive(struct lb *lb, const struct lb_service_change *service, _
 		       struct lb_history *history)
 {
 	return !bpf_map_lookup_elem(lb->maps[LB_MAP_HISTORY].fd, &key, history) &&
-	       service->now - history->stamp <= service->value.timeout_established;
+	       /* A packet may have stamped it since the clock was read. */
+	       (__s64)(service->now - history->stamp) <=
+		       (__s64)service->value.timeout_established;
 }
 
 static void add(struct lb_service_change *service, __u32 key, const struct lb_history *history)

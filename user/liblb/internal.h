@@ -195,7 +195,8 @@ void lb_history_forget(struct lb *lb, const struct lb_service_change *service);
 void lb_history_free(struct lb_histories *list);
 
 /* lookup.c */
-int lb_lookup_write(struct lb *lb, struct lb_change *change, struct lb_error *err);
+int lb_lookup_write(struct lb *lb, const struct lb_change *change, enum lb_lookup table,
+		    struct lb_error *err);
 
 /* flows.c */
 typedef bool (*lb_flow_test)(const struct lb_flow *flow, const void *arg);

@@ -39,13 +39,13 @@ static __u32 collect_services(const struct lb_change *change, struct entry *list
 	return count;
 }
 
-static __u32 collect_endpoints(const struct lb *lb, const struct lb_change *change,
-			       struct entry *list)
+/* Also those that are about to go: their last packets are under way while the tables flip. */
+static __u32 collect_endpoints(const struct lb *lb, struct entry *list)
 {
 	__u32 count = 0;
 
 	for (__u32 i = 0; i < lb->meta->backends; i++) {
-		const struct lb_endpoint *endpoint = &change->endpoints[i];
+		const struct lb_endpoint *endpoint = &lb->endpoints[i];
 
 		if (endpoint->is_in_use)
 			list[count++] = (struct entry){ endpoint->addr, endpoint->port,
@@ -154,17 +154,17 @@ static bool is_same(const struct lb *lb, enum lb_lookup table, const struct entr
 	return present == count;
 }
 
-int lb_lookup_write(struct lb *lb, struct lb_change *change, struct lb_error *err)
+int lb_lookup_write(struct lb *lb, const struct lb_change *change, enum lb_lookup table,
+		    struct lb_error *err)
 {
 	const size_t most = 2 * (size_t)change->service_count + lb->meta->backends + 1;
 	struct entry *list = calloc(most, sizeof(*list));
 	__u32 *tags = calloc(most, sizeof(*tags));
 	int ret = list && tags ? 0 : lb_fail(err, -ENOMEM, "out of memory");
 
-	for (enum lb_lookup table = 0; !ret && table < LB_LOOKUPS; table++) {
-		const __u32 count = table == LB_LOOKUP_SERVICES
-					    ? collect_services(change, list)
-					    : collect_endpoints(lb, change, list);
+	if (!ret) {
+		const __u32 count = table == LB_LOOKUP_SERVICES ? collect_services(change, list)
+								: collect_endpoints(lb, list);
 
 		if (!is_same(lb, table, list, count))
 			ret = fill(lb, table, list, count, tags, err);
