@@ -19,9 +19,10 @@ LB_INLINE __u32 lb_flow_timeout(const struct lb_service *service, __u8 state)
 {
 	if (service->proto == IPPROTO_UDP)
 		return service->timeout_udp;
-	if (state == LB_FLOW_ESTABLISHED)
-		return service->timeout_established;
-	return state <= LB_FLOW_ANSWERED ? service->timeout_syn : service->timeout_fin;
+	if (state <= LB_FLOW_ANSWERED)
+		return service->timeout_syn;
+	/* Half closed is alive: the other side may think for long. */
+	return state == LB_FLOW_CLOSED ? service->timeout_fin : service->timeout_established;
 }
 
 LB_INLINE struct lb_flow *lb_flow_at(__u32 index)
@@ -64,10 +65,10 @@ __noinline __u32 lb_flow_idle(__u32 index, __u32 now)
 
 	if (!flow)
 		return 0;
-	idle = now - flow->seen;
+	idle = lb_flow_age(now, flow->seen);
 	partner = lb_flow_partner(flow);
-	if (partner && now - partner->seen < idle)
-		idle = now - partner->seen;
+	if (partner && lb_flow_age(now, partner->seen) < idle)
+		idle = lb_flow_age(now, partner->seen);
 	return idle;
 }
 
@@ -75,13 +76,21 @@ __noinline __u32 lb_flow_idle(__u32 index, __u32 now)
 __noinline int lb_flow_end(__u32 index)
 {
 	struct lb_flow *flow = lb_flow_at(index), *partner;
+	__u32 tag, partner_tag;
 
-	if (!flow || flow->tag == LB_FLOW_BUSY)
+	if (!flow)
+		return 0;
+	tag = flow->tag;
+	if (tag <= LB_FLOW_BUSY)
 		return 0;
 	partner = lb_flow_partner(flow);
-	if (partner)
-		partner->tag = 0;
-	flow->tag = 0;
+	if (partner) {
+		/* Whoever has taken the entry meanwhile keeps it. */
+		partner_tag = partner->tag;
+		if (partner_tag > LB_FLOW_BUSY)
+			__sync_val_compare_and_swap(&partner->tag, partner_tag, 0);
+	}
+	__sync_val_compare_and_swap(&flow->tag, tag, 0);
 	return 0;
 }
 
@@ -105,14 +114,14 @@ LB_INLINE bool lb_flow_is_expired(const struct lb_flow *flow, __u32 index,
 {
 	const __u32 timeout = lb_flow_timeout(service, flow->state);
 
-	return now - flow->seen > timeout && lb_flow_idle(index, now) > timeout;
+	return lb_flow_age(now, flow->seen) > timeout && lb_flow_idle(index, now) > timeout;
 }
 
 /*
  * The index of the flow whose direction like describes, or -1: the client at a service, or, of a reply,
  * full NAT's source at an endpoint. Only those fields of like are read.
  */
-LB_INLINE long lb_flow_seek(const struct lb_flow *like, __u64 hash, bool is_reply)
+LB_INLINE long lb_flow_seek(const struct lb_flow *like, __u64 hash, bool is_reply, long except)
 {
 	const __u32 tag = lb_flow_tag(hash);
 
@@ -126,7 +135,8 @@ LB_INLINE long lb_flow_seek(const struct lb_flow *like, __u64 hash, bool is_repl
 		for (int i = 0; i < LB_FLOWS_PER_BUCKET; i++) {
 			const struct lb_flow *flow = &bucket->flow[i];
 
-			if (flow->tag != tag || is_reply != (flow->kind == LB_FLOW_REPLY))
+			if (flow->tag != tag || is_reply != (flow->kind == LB_FLOW_REPLY) ||
+			    (is_reply && (long)number * LB_FLOWS_PER_BUCKET + i == except))
 				continue;
 			if (is_reply ? flow->source_port == like->source_port &&
 					       flow->endpoint == like->endpoint &&
@@ -142,12 +152,13 @@ LB_INLINE long lb_flow_seek(const struct lb_flow *like, __u64 hash, bool is_repl
 
 __noinline long lb_flow_seek_forward(const struct lb_flow *like, __u64 hash)
 {
-	return like ? lb_flow_seek(like, hash, false) : -1;
+	return like ? lb_flow_seek(like, hash, false, -1) : -1;
 }
 
-__noinline long lb_flow_seek_reply(const struct lb_flow *like, __u64 hash)
+/* except: an entry that does not count, or -1. */
+__noinline long lb_flow_seek_reply(const struct lb_flow *like, __u64 hash, long except)
 {
-	return like ? lb_flow_seek(like, hash, true) : -1;
+	return like ? lb_flow_seek(like, hash, true, except) : -1;
 }
 
 /* This CPU's scratch: a flow is too large for the stack. */
@@ -189,7 +200,8 @@ LB_INLINE struct lb_flow *lb_flow_find_reply(const struct lb_ctx *ctx, __u32 *in
 	like->source_port = lb_dst_port(ctx->pkt.ports);
 	like->endpoint = ctx->endpoint;
 	at = lb_flow_seek_reply(like, lb_hash_reply(&secret, &ctx->pkt.dst, like->source_port,
-						    like->endpoint));
+						    like->endpoint),
+				-1);
 	*index = (__u32)at;
 	return at < 0 ? NULL : lb_flow_at(at);
 }

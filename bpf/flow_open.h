@@ -14,8 +14,10 @@
 #define LB_FLOW_RANK_EXPIRED 0x80000000u
 
 /* Free, or closed or never answered for so long that nobody asks for it any more. */
-LB_INLINE bool lb_flow_is_spent(const struct lb_flow *flow, __u32 now)
+LB_INLINE bool lb_flow_is_spent(const struct lb_flow *flow, __u32 index, __u32 now)
 {
+	__u32 timeout;
+
 	const struct lb_service *service;
 	__u32 number;
 
@@ -25,7 +27,10 @@ LB_INLINE bool lb_flow_is_spent(const struct lb_flow *flow, __u32 now)
 		return false;
 	number = flow->service;
 	service = bpf_map_lookup_elem(&lb_services, &number);
-	return service && now - flow->seen > lb_flow_timeout(service, flow->state);
+	if (!service)
+		return false;
+	timeout = lb_flow_timeout(service, flow->state);
+	return lb_flow_age(now, flow->seen) > timeout && lb_flow_idle(index, now) > timeout;
 }
 
 /* How many of a bucket's flows live (low byte), and which entry is free (next byte). */
@@ -37,7 +42,7 @@ __noinline __u32 lb_bucket_room(__u32 number, __u32 now)
 	if (!bucket)
 		return LB_FLOWS_PER_BUCKET | at << 8;
 	for (__u32 i = 0; i < LB_FLOWS_PER_BUCKET; i++) {
-		if (lb_flow_is_spent(&bucket->flow[i], now))
+		if (lb_flow_is_spent(&bucket->flow[i], number * LB_FLOWS_PER_BUCKET + i, now))
 			at = i;
 		else
 			live++;
@@ -119,15 +124,21 @@ __noinline long lb_flow_take(long index)
 	if (tag == LB_FLOW_BUSY || __sync_val_compare_and_swap(&flow->tag, tag, LB_FLOW_BUSY) != tag)
 		return -1;
 	partner = tag ? lb_flow_partner(flow) : NULL;
-	if (partner)
-		partner->tag = 0;
+	if (partner) {
+		tag = partner->tag;
+		if (tag > LB_FLOW_BUSY)
+			__sync_val_compare_and_swap(&partner->tag, tag, 0);
+	}
 	return index;
 }
 
 /* Not one function: on 6.1 each frame of a chain of calls counts at least 32 of 512 bytes. */
 LB_INLINE long lb_flow_claim(__u64 hash, __u32 now)
 {
-	return lb_flow_take(lb_flow_place(hash, now));
+	long index = lb_flow_take(lb_flow_place(hash, now));
+
+	/* Another CPU may have been faster; it was not the room that lacked. */
+	return index < 0 ? lb_flow_take(lb_flow_place(hash, now)) : index;
 }
 
 /* Copies what a flow is made of into a claimed entry, and shows it. */
@@ -185,7 +196,7 @@ __noinline int lb_port_is_free(const struct lb_flow *seed, __u64 hash, __u32 for
 
 	if (!seed)
 		return 0;
-	index = lb_flow_seek_reply(seed, hash);
+	index = lb_flow_seek_reply(seed, hash, -1);
 	if (index < 0)
 		return 1;
 	flow = lb_flow_at(index);
@@ -257,7 +268,7 @@ __noinline int lb_pick_port(struct lb_flow *seed, __u32 backend_number)
 
 /*
  * Opens a full-NAT flow whose port was picked: both entries are claimed, written, then shown. A CPU that took the same port
- * at the same time sees it afterwards and gives way. Answers the forward entry's index or a reason.
+ * at the same time sees it afterwards and gives way (both may; the client tries again). Answers the forward entry's index or a reason.
  */
 __noinline long lb_flow_open(const struct lb_flow *seed)
 {
@@ -269,6 +280,10 @@ __noinline long lb_flow_open(const struct lb_flow *seed)
 	if (!seed)
 		return -LB_R_INTERNAL;
 	hash = lb_hash_forward(&secret, &seed->client, seed->client_port, seed->service);
+	/* A record of the same client, from a slot with history, would be found instead. */
+	forward_index = lb_flow_seek_forward(seed, hash);
+	if (forward_index >= 0)
+		lb_flow_end(forward_index);
 	reply_hash = lb_hash_reply(&secret, &seed->source, seed->source_port, seed->endpoint);
 	reply_index = lb_flow_claim(reply_hash, seed->seen);
 	reply = reply_index < 0 ? NULL : lb_flow_at(reply_index);
@@ -282,7 +297,7 @@ __noinline long lb_flow_open(const struct lb_flow *seed)
 	}
 	lb_flow_show(reply, seed, LB_FLOW_REPLY, forward_index, reply_hash);
 	lb_flow_show(forward, seed, LB_FLOW_FORWARD, reply_index, hash);
-	if (lb_flow_seek_reply(seed, reply_hash) != reply_index) {
+	if (lb_flow_seek_reply(seed, reply_hash, reply_index) >= 0) {
 		lb_flow_end(forward_index);
 		return -LB_R_PORTS_FULL;
 	}

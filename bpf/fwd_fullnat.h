@@ -118,6 +118,8 @@ LB_INLINE int lb_reply_fullnat(struct lb_ctx *ctx)
 		return -LB_R_BACKEND_GONE;
 	if (!port->ifindex)
 		return -LB_R_NOT_ATTACHED;
+	if (!lb_is_generic && lb_length(pkt) > port->mtu)
+		return -LB_R_MTU_EXCEEDED;
 	lb_flow_advance(flow, index, pkt, true, ctx->now);
 	ctx->new_src = &ctx->service->vip;
 	ctx->new_ports = lb_join_ports(ctx->service->port, flow->client_port);

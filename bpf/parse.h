@@ -41,7 +41,7 @@ struct lb_vlan_tag {
 struct lb_v6_option {
 	__u8 next;
 	__u8 length; /* in 8 bytes, less one */
-	__be16 fragment_offset; /* of a fragment header */
+	__be16 fragment_offset; /* of a fragment header; of a routing header, type and segments left */
 };
 
 struct lb_packet {
@@ -128,6 +128,9 @@ static __always_inline long lb_walk_v6(void *data, void *data_end, __u32 l3)
 		option = data + (l4 & 0x7ff);
 		if ((void *)(option + 1) > data_end)
 			return -LB_R_MALFORMED;
+		/* On its way through named routers the destination is not the last one. */
+		if (proto == IPPROTO_ROUTING && option->fragment_offset & bpf_htons(0xff))
+			return -LB_R_OTHER_PROTOCOL;
 		if (proto == IPPROTO_FRAGMENT) {
 			if (option->fragment_offset & bpf_htons(LB_V6_FRAGMENT_OFFSET))
 				return -LB_R_FRAGMENT;

@@ -87,6 +87,8 @@ LB_INLINE int lb_find_owner(struct lb_ctx *ctx, struct lb_endpoint **endpoint)
 	ctx->service_number = number;
 	if (ctx->service)
 		return 0;
+	if (!control->lookup[LB_LOOKUP_ENDPOINTS])
+		return -LB_R_NOT_OURS;
 	*endpoint = lb_find_endpoint(control, &ctx->pkt, &number);
 	ctx->endpoint = number;
 	return *endpoint ? 0 : -LB_R_NOT_OURS;

@@ -18,6 +18,14 @@ LB_INLINE bool lb_owner_is_alive(const struct lb_service *service, __u16 owner)
 	return owner != LB_OWNER_NONE && backend && backend->flags & LB_B_IN_USE;
 }
 
+LB_INLINE bool lb_owner_is_nat(const struct lb_service *service, __u16 owner)
+{
+	__u32 number = service->backend_base + owner;
+	const struct lb_backend *backend = bpf_map_lookup_elem(&lb_backends, &number);
+
+	return owner != LB_OWNER_NONE && backend && backend->mode == LB_MODE_NAT;
+}
+
 /* The backend that a recorded flow of this history began with, or else the owner before it. */
 LB_INLINE __u16 lb_owner_in_history(const struct lb_flow *seed, const struct lb_history *history,
 				    const struct lb_service *service)
@@ -58,6 +66,9 @@ __noinline __u32 lb_resolve_history(struct lb_flow *seed, __u32 slot, __u32 owne
 	    (__s64)(bpf_jiffies64() - history->stamp) > (__s64)service->timeout_established)
 		return owner & LB_OWNER_MASK;
 	if (owner & LB_RESOLVE_OPENING) {
+		/* Full NAT remembers its flows by itself; nobody has none to remember. */
+		if (!lb_owner_is_nat(service, owner & LB_OWNER_MASK))
+			return owner & LB_OWNER_MASK;
 		seed->partner = history->epoch;
 		if (lb_flow_record(seed) >= 0)
 			return owner & LB_OWNER_MASK;

@@ -95,6 +95,8 @@ struct lb_control {
 	__u32 is_settled;   /* user space: a grace period has passed since the last flip */
 	__u32 hz;	    /* jiffies per second */
 	__u32 histories;    /* entries in lb_history, as far as user space knows */
+	__u32 is_dirty;	    /* user space: the document may say more than the maps do */
+	__u32 reserved;
 };
 
 enum lb_service_flags {
@@ -129,6 +131,8 @@ enum lb_backend_flags {
 	LB_B_IN_USE = 1,
 	LB_B_DRAIN = 2, /* keeps its flows, gets no new ones; user space's note, the table acts */
 	LB_B_USED = 4,	/* not in use any more, but flows may still name it */
+	LB_B_ASSUMED = 8, /* had connections perhaps before these maps were made */
+	LB_B_POOL = 16,	  /* its sources are the service's pool, not the route's */
 };
 
 struct lb_backend {
@@ -223,6 +227,14 @@ struct lb_totals {
 #define LB_FLOWS_PER_BUCKET 8
 #define LB_FLOW_BUSY 1u /* tag while the entry is being written; real tags have bit 1 set */
 
+/* Jiffies since seen. Another CPU may be a tick ahead, which is no age. */
+static inline __u32 lb_flow_age(__u32 now, __u32 seen)
+{
+	const __u32 age = now - seen;
+
+	return age > 0u - 1024 ? 0 : age;
+}
+
 static inline __u32 lb_flow_tag(__u64 hash)
 {
 	return (__u32)(hash >> 32) | 2;
@@ -285,7 +297,8 @@ struct lb_port {
 	__u32 program_id;
 	__u32 priority;
 	__u8 is_dispatched; /* through libxdp's dispatcher */
-	__u8 reserved[7];
+	__u8 reserved[3];
+	__u32 mtu;
 };
 
 /* Written once when the maps are made; compared at every opening. */
@@ -308,7 +321,7 @@ struct lb_meta {
 LB_ASSERT_SIZE(struct lb_line, 64);
 LB_ASSERT_SIZE(struct lb_history, 32);
 LB_ASSERT_SIZE(struct lb_bucket, 64);
-LB_ASSERT_SIZE(struct lb_control, 40);
+LB_ASSERT_SIZE(struct lb_control, 48);
 LB_ASSERT_SIZE(struct lb_service, 128);
 LB_ASSERT_SIZE(struct lb_backend, 64);
 LB_ASSERT_SIZE(struct lb_endpoint, 32);

@@ -37,7 +37,7 @@ enum lb_verdict {
 	X(NO_NEIGHBOUR, no_neighbour, LB_DROPPED, "the next hop's link address is not known (yet): 'ip neigh'") \
 	X(NOT_ATTACHED, not_attached, LB_DROPPED, "the route leaves by an interface without lbctl: 'lbctl attach IF'") \
 	X(FORWARDING_OFF, forwarding_off, LB_DROPPED, "forwarding is off where it came in: 'sysctl net.ipv4.conf.IF.forwarding=1' (or ipv6)") \
-	X(NO_ROUTE, no_route, LB_DROPPED, "no route, or a blackhole route: 'ip route get'")        \
+	X(NO_ROUTE, no_route, LB_DROPPED, "no route, a blackhole route, or this host itself: 'ip route get'")        \
 	X(MTU_EXCEEDED, mtu_exceeded, LB_DROPPED, "larger than the way out carries: lower the sender's MTU") \
 	X(INTERNAL, internal, LB_DROPPED, "a map entry was missing: report it")
 /* clang-format on */

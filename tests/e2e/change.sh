@@ -34,6 +34,7 @@ gone_stays_gone() {
 
 # Starts a slow download in the background and waits until its server is known.
 start_download() {
+	rm -f "$WORK/headers"
 	from client 60 curl -sSg --limit-rate 25M -D "$WORK/headers" -o "$WORK/got" \
 		"http://$(vip_port "$1" 80)/blob" 2>"$WORK/curl.err" &
 	DOWNLOAD=$!

@@ -90,6 +90,8 @@ static int plain_v6(const __u8 *data, __u32 length, struct layout *out)
 
 		if (out->l4 + 4 > length)
 			return LB_R_MALFORMED;
+		if (out->proto == 43 && header[3])
+			return LB_R_OTHER_PROTOCOL; /* not at its last destination yet */
 		if (out->proto == 44 && get16(header + 2) & 0xfff8)
 			return LB_R_FRAGMENT;
 		out->l4 += out->proto == 44 ? 8 : 8 + 8 * header[1];

@@ -94,11 +94,16 @@ static void write_backend(struct lb *lb, const struct lb_service_change *service
 		.service = service->number,
 		.weight = config->weight,
 		.mode = lb_backend_mode(service->config, config),
-		.flags = LB_B_IN_USE | (config->is_drained ? LB_B_DRAIN : 0),
+		.flags = LB_B_IN_USE | (config->is_drained ? LB_B_DRAIN : 0) |
+			 (service->config->source_count ? LB_B_POOL : 0),
 		.source_count = backend->is_new ? 0 : lb->backends[backend->number].source_count,
 		.version = lb->backends[backend->number].version + backend->is_new,
 	};
 
+	/* Connections of nat outlive a detach; those of a document that is put into force may exist. */
+	if (backend->is_new ? lb->is_refresh
+			    : lb->backends[backend->number].flags & LB_B_ASSUMED)
+		value.flags |= LB_B_ASSUMED;
 	if (backend->is_new)
 		lb_read_backend_cpu(lb, backend->number, &lb->bases[backend->number]);
 	/* Only the fields of a change differ for one that is there; it is read meanwhile. */
@@ -186,7 +191,7 @@ static void retire_backend(struct lb *lb, __u32 number)
 	struct lb_backend *backend = &lb->backends[number];
 	struct lb_totals *totals = &lb->totals[backend->service];
 	const struct lb_totals *base = &lb->bases[number];
-	struct lb_totals sum;
+	struct lb_totals sum = *base;
 
 	if (!lb_read_backend_cpu(lb, number, &sum)) {
 		totals->packets_in += sum.packets_in - base->packets_in;
@@ -195,7 +200,23 @@ static void retire_backend(struct lb *lb, __u32 number)
 		totals->bytes_out += sum.bytes_out - base->bytes_out;
 		totals->connections += sum.connections - base->connections;
 	}
+	lb->bases[number] = sum;
 	__atomic_store_n(&backend->flags, LB_B_USED, __ATOMIC_SEQ_CST);
+}
+
+/* The kernel need not keep resolving an address that no backend has any more. */
+static void let_neighbour_go(struct lb *lb, __u32 number)
+{
+	const union lb_addr *addr = &lb->backends[number].addr;
+	struct lb_route_answer route;
+
+	for (__u32 i = 0; i < lb->meta->backends; i++)
+		if (lb->backends[i].flags & LB_B_IN_USE &&
+		    lb_addr_is_equal(&lb->backends[i].addr, addr))
+			return;
+	if (!lb_route_get(lb, addr, &route) && !route.is_local &&
+	    lb_addr_is_equal(&route.next_hop, addr))
+		lb_neighbour_manage(lb, route.ifindex, addr, false);
 }
 
 static void retire_endpoints(struct lb *lb, const struct lb_change *change)
@@ -224,6 +245,7 @@ int lb_change_apply(struct lb *lb, struct lb_change *change, struct lb_error *er
 	if (!lb->control->is_settled)
 		lb_kernel_settle();
 	lb->control->is_settled = 1;
+	lb_read_port_ranges(lb);
 	ret = sweep_reused(lb, change, err);
 	if (ret)
 		return ret;
@@ -248,15 +270,38 @@ int lb_change_apply(struct lb *lb, struct lb_change *change, struct lb_error *er
 		return ret;
 	if (!lb->control->is_settled)
 		lb_kernel_settle();
+	for (unsigned int i = 0; i < change->service_count; i++)
+		lb_history_add_late(lb, &change->services[i]);
 	for (unsigned int i = 0; i < change->gone_backend_count; i++)
 		retire_backend(lb, change->gone_backends[i]);
+	for (unsigned int i = 0; i < change->gone_backend_count; i++)
+		let_neighbour_go(lb, change->gone_backends[i]);
 	for (unsigned int i = 0; i < change->gone_service_count; i++)
 		lb->services[change->gone_services[i]].flags = LB_S_USED;
 	retire_endpoints(lb, change);
 	lb->control->is_settled = 1;
+	lb->control->is_dirty = 0;
 	for (unsigned int i = 0; i < change->service_count; i++)
 		warn_of_routes(lb, &change->services[i]);
 	return 0;
+}
+
+int lb_apply_intent(struct lb *lb, struct lb_error *err)
+{
+	struct lb_change *change = NULL;
+	struct lb_config *config;
+	int ret = lb_read_intent(lb, &config, err);
+
+	if (ret)
+		return ret;
+	lb->is_refresh = true;
+	ret = lb_change_make(lb, config, &change, err);
+	if (!ret)
+		ret = lb_change_apply(lb, change, err);
+	lb->is_refresh = false;
+	lb_change_free(change);
+	lb_config_free(config);
+	return ret;
 }
 
 /* Maps cannot grow in place; what the document says of sizes waits. */
@@ -282,6 +327,9 @@ int lb_commit(struct lb *lb, const struct lb_config *config, struct lb_error *er
 		return lb_fail(err, -EINVAL, "lb_commit needs lb_lock");
 	if (lb->is_loaded)
 		ret = lb_change_make(lb, config, &change, err);
+	/* Killed from here on, the next command finds the mark and finishes. */
+	if (!ret && change)
+		lb->control->is_dirty = 1;
 	if (!ret)
 		ret = lb_config_write(config, lb->state_path, err);
 	if (!ret && change) {

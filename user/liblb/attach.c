@@ -215,10 +215,18 @@ static void fill_attached(const struct lb_port *port, const char *ifname,
 	out->is_alone = !port->is_dispatched;
 }
 
+static bool is_by_port(const struct lb_flow *flow, const void *arg)
+{
+	return flow->kind != LB_FLOW_RECORD && flow->port == *(const __u16 *)arg;
+}
+
+/* Its number is given again; flows must not answer by somebody else's interface. */
 static void forget_port(struct lb *lb, struct lb_port *port)
 {
 	const __u32 ifindex = port->ifindex;
+	const __u16 number = port->number;
 
+	lb_flows_sweep(lb, is_by_port, &number);
 	bpf_map_delete_elem(lb->maps[LB_MAP_EGRESS].fd, &ifindex);
 	*port = (struct lb_port){};
 }
@@ -238,6 +246,7 @@ static int new_port(struct lb *lb, const struct lb_interface *interface,
 			       "there can be", ifname, LB_PORTS_MAX);
 	port->number = port - lb->ports;
 	port->priority = options->priority;
+	port->mtu = interface->mtu;
 	port->flags = options->arp ? LB_P_ARP : 0;
 	port->program_id = 0;
 	memcpy(port->mac, interface->mac, sizeof(port->mac));
@@ -289,24 +298,6 @@ static int detach_port(struct lb *lb, struct lb_port *port, struct lb_error *err
 	return 0;
 }
 
-static int apply_intent(struct lb *lb, struct lb_error *err)
-{
-	struct lb_change *change = NULL;
-	struct lb_config *config;
-	int ret = lb_read_intent(lb, &config, err);
-
-	if (ret)
-		return ret;
-	lb->is_refresh = true;
-	ret = lb_change_make(lb, config, &change, err);
-	if (!ret)
-		ret = lb_change_apply(lb, change, err);
-	lb->is_refresh = false;
-	lb_change_free(change);
-	lb_config_free(config);
-	return ret;
-}
-
 /* The maps, from the document's limits, with the document's contents. */
 static int make_maps(struct lb *lb, struct lb_error *err)
 {
@@ -318,19 +309,21 @@ static int make_maps(struct lb *lb, struct lb_error *err)
 	ret = lb_kernel_create(lb, &config->limits, err);
 	lb_config_free(config);
 	if (!ret)
-		ret = apply_intent(lb, err);
+		ret = lb_apply_intent(lb, err);
 	if (ret && lb->is_loaded)
 		lb_kernel_remove(lb, NULL);
 	return ret;
 }
 
-static int change_port(struct lb_port *port, const char *ifname,
+static int change_port(struct lb *lb, struct lb_port *port, const char *ifname,
 		       const struct lb_interface *interface,
 		       const struct lb_attach_options *options, struct lb_attached *out)
 {
 	if (options->is_arp_given)
 		port->flags = (port->flags & ~LB_P_ARP) | (options->arp ? LB_P_ARP : 0);
 	memcpy(port->mac, interface->mac, sizeof(port->mac));
+	port->mtu = interface->mtu;
+	lb_interface_enable_forwarding(lb, ifname);
 	fill_attached(port, ifname, interface, out);
 	out->was_attached = true;
 	return 0;
@@ -360,7 +353,7 @@ int lb_attach(struct lb *lb, const char *ifname, const struct lb_attach_options 
 	if (port && !is_running(port, NULL))
 		adopt_program(lb, port);
 	if (port && is_running(port, &done.is_native)) {
-		ret = change_port(port, ifname, &interface, options, &done);
+		ret = change_port(lb, port, ifname, &interface, options, &done);
 	} else {
 		/* A record without a program: a command was killed, or somebody took it off. */
 		if (port)
@@ -371,7 +364,7 @@ int lb_attach(struct lb *lb, const char *ifname, const struct lb_attach_options 
 		lb_kernel_remove(lb, NULL);
 	if (ret)
 		return ret;
-	ret = is_first ? 0 : apply_intent(lb, err);
+	ret = is_first ? 0 : lb_apply_intent(lb, err);
 	if (!ret)
 		*out = done;
 	return ret;
@@ -454,7 +447,6 @@ static __u64 map_bytes(int fd)
 static __u64 count_used(struct lb *lb, enum lb_map_id id)
 {
 	__u64 count = 0;
-	__u32 key;
 
 	switch (id) {
 	case LB_MAP_SERVICES:
@@ -481,10 +473,7 @@ static __u64 count_used(struct lb *lb, enum lb_map_id id)
 	case LB_MAP_PORTS:
 		return count_ports(lb);
 	case LB_MAP_HISTORY:
-		for (__u32 *last = NULL; !bpf_map_get_next_key(lb->maps[id].fd, last, &key);
-		     last = &key)
-			count++;
-		return count;
+		return lb->control->histories;
 	default:
 		return LB_UNKNOWN;
 	}

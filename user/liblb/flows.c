@@ -10,19 +10,13 @@
 
 #include "internal.h"
 
-static bool is_evictable(__u8 state)
-{
-	return state <= LB_FLOW_ANSWERED || state == LB_FLOW_CLOSED;
-}
-
 static __u32 timeout_of(const struct lb_service *service, __u8 state)
 {
 	if (service->proto == IPPROTO_UDP)
 		return service->timeout_udp;
-	if (state == LB_FLOW_ESTABLISHED)
-		return service->timeout_established;
-	return is_evictable(state) && state != LB_FLOW_CLOSED ? service->timeout_syn
-							       : service->timeout_fin;
+	if (state <= LB_FLOW_ANSWERED)
+		return service->timeout_syn;
+	return state == LB_FLOW_CLOSED ? service->timeout_fin : service->timeout_established;
 }
 
 static bool copy_flow(const struct lb_flow *from, struct lb_flow *to)

@@ -12,32 +12,55 @@
 
 #include "internal.h"
 
-/* A backend that never sent a packet on has no connection that could be cut. */
+/* A backend that never was sent a packet has no connection that could be cut. */
 static bool has_traffic(struct lb *lb, __u32 number)
 {
+	const struct lb_totals *base = &lb->bases[number];
 	struct lb_totals sum;
 
-	return lb_read_backend_cpu(lb, number, &sum) ||
-	       sum.packets_in != lb->bases[number].packets_in;
+	return lb->backends[number].flags & LB_B_ASSUMED || lb_read_backend_cpu(lb, number, &sum) ||
+	       sum.packets_in != base->packets_in || sum.connections != base->connections;
 }
 
-/* Whose connections nobody else remembers: nat over TCP, and still in the document. */
-static int mark_stateless(struct lb *lb, const struct lb_service_change *service, bool **out)
+/*
+ * Whose connections nobody else remembers: nat over TCP, and still in the document. Those that have had no
+ * packet yet are noted as quiet.
+ */
+static int mark_stateless(struct lb *lb, struct lb_service_change *service, bool **out)
 {
 	bool *marks = calloc(LB_OWNER_NONE + 1, sizeof(*marks));
 
-	if (!marks)
+	free(service->quiet);
+	service->quiet = calloc(LB_OWNER_NONE + 1, sizeof(*service->quiet));
+	if (!marks || !service->quiet) {
+		free(marks);
 		return -ENOMEM;
+	}
 	for (unsigned int i = 0; i < service->config->backend_count; i++) {
 		const struct lb_backend_change *backend = &service->backends[i];
+		const __u16 owner = backend->number - service->value.backend_base;
 
-		if (service->value.proto == IPPROTO_TCP && !backend->is_new &&
-		    lb->backends[backend->number].mode == LB_MODE_NAT)
-			marks[backend->number - service->value.backend_base] =
-				has_traffic(lb, backend->number);
+		if (service->value.proto != IPPROTO_TCP || backend->is_new ||
+		    lb->backends[backend->number].mode != LB_MODE_NAT)
+			continue;
+		marks[owner] = has_traffic(lb, backend->number);
+		service->quiet[owner] = !marks[owner];
 	}
 	*out = marks;
 	return 0;
+}
+
+/* Whether a quiet backend has been sent a packet since the plan was made. */
+bool lb_history_is_outdated(struct lb *lb, const struct lb_service_change *service)
+{
+	for (unsigned int i = 0; service->quiet && i < service->config->backend_count; i++) {
+		const __u32 number = service->backends[i].number;
+
+		if (service->quiet[(__u16)(number - service->value.backend_base)] &&
+		    has_traffic(lb, number))
+			return true;
+	}
+	return false;
 }
 
 static bool read_alive(struct lb *lb, const struct lb_service_change *service, __u32 key,
@@ -99,12 +122,16 @@ int lb_history_weigh(struct lb *lb, struct lb_service_change *service, struct lb
 		memcpy(service->owners, service->current, slots * sizeof(*service->owners));
 		return 0;
 	}
+	lb_history_free(list);
+	memset(list, 0, sizeof(*list));
 	list->keys = calloc(slots, sizeof(*list->keys));
 	list->values = calloc(slots, sizeof(*list->values));
 	list->old_keys = calloc(slots, sizeof(*list->old_keys));
 	if (!list->keys || !list->values || !list->old_keys ||
 	    mark_stateless(lb, service, &is_stateless))
 		return lb_fail(err, -ENOMEM, "out of memory");
+	for (__u32 i = 0; i < slots; i++)
+		service->owners[i] &= LB_OWNER_MASK;
 	for (__u32 i = 0; i < slots; i++)
 		weigh_slot(lb, service, is_stateless, i);
 	service->value.weigh_at = (__u32)service->now + service->value.timeout_established;
@@ -142,10 +169,11 @@ static void recount(struct lb *lb)
 		is_more = !bpf_map_get_next_key(fd, &key, &next);
 		if (is_pointed_at(lb, key))
 			count++;
-		else
+		else if (lb->lock_fd >= 0) /* a dry run may meet another command half-way */
 			bpf_map_delete_elem(fd, &key);
 	}
-	lb->control->histories = count;
+	if (lb->lock_fd >= 0)
+		lb->control->histories = count;
 }
 
 /* Whether the map takes all that the plan adds; asked before anything is written. */
@@ -180,6 +208,37 @@ int lb_history_write(struct lb *lb, const struct lb_service_change *service, str
 			       service->config->name, list->count, strerror(errno));
 	lb->control->histories += list->added;
 	return 0;
+}
+
+/*
+ * A backend that was quiet until the flip and is not now: its first connection may have opened in between.
+ * Its slots get their history after the event, in the table in force.
+ */
+void lb_history_add_late(struct lb *lb, struct lb_service_change *service)
+{
+	const struct lb_service *value = &lb->services[service->number];
+	const __u64 now = lb_kernel_jiffies(lb);
+
+	if (!service->moved || !lb_history_is_outdated(lb, service))
+		return;
+	lb->control->epoch++;
+	for (__u32 slot = 0; slot < value->slots; slot++) {
+		const __u16 before = service->current[slot] & LB_OWNER_MASK;
+		const __u32 key = lb_history_key(service->number, slot);
+		const struct lb_history history = { .stamp = now,
+						    .epoch = lb->control->epoch,
+						    .before = before };
+
+		if (service->owners[slot] == before || service->owners[slot] & LB_OWNER_HISTORY ||
+		    !service->quiet[before] ||
+		    !has_traffic(lb, value->backend_base + before) ||
+		    bpf_map_update_elem(lb->maps[LB_MAP_HISTORY].fd, &key, &history, 0))
+			continue;
+		lb->control->histories++;
+		__atomic_store_n(&lb->lines[value->line + slot / LB_OWNERS_PER_LINE]
+					  .owner[slot % LB_OWNERS_PER_LINE],
+				 service->owners[slot] | LB_OWNER_HISTORY, __ATOMIC_SEQ_CST);
+	}
 }
 
 /* After the flip: no bit points at these any more. */

@@ -299,6 +299,19 @@ bool lb_is_loaded(const struct lb *lb)
 	return lb->is_loaded;
 }
 
+/* A command was killed after it had written the document: what it began is finished first. */
+static void finish_killed(struct lb *lb)
+{
+	struct lb_error err;
+
+	if (!lb->control->is_dirty)
+		return;
+	if (lb_apply_intent(lb, &err))
+		lb_notice(lb, "an earlier command was cut off and cannot be finished: %s", err.text);
+	else
+		lb_notice(lb, "finished what an earlier command that was cut off had begun");
+}
+
 int lb_lock(struct lb *lb, struct lb_error *err)
 {
 	const struct timespec step = { .tv_nsec = 20 * 1000 * 1000 };
@@ -322,7 +335,10 @@ int lb_lock(struct lb *lb, struct lb_error *err)
 	/* While this one waited, another may have made or removed the maps. */
 	lb_kernel_close(lb);
 	ret = lb_kernel_open(lb, err);
-	return ret == -ENOENT ? 0 : ret;
+	if (ret)
+		return ret == -ENOENT ? 0 : ret;
+	finish_killed(lb);
+	return 0;
 }
 
 int lb_read_intent(struct lb *lb, struct lb_config **out, struct lb_error *err)

@@ -92,6 +92,7 @@ void lb_limits_to_meta(const struct lb_limits *limits, struct lb_meta *meta);
 __u64 lb_kernel_jiffies(const struct lb *lb);
 /* Returns once no packet is under way any more that began before the call. */
 void lb_kernel_settle(void);
+void lb_read_port_ranges(struct lb *lb);
 
 /* program.c: loading the datapath for one interface. */
 struct bpf_object;
@@ -156,6 +157,7 @@ struct lb_service_change {
 	unsigned int removed, changed;
 	__u64 now; /* jiffies at which the histories were weighed */
 	struct lb_histories histories;
+	bool *quiet; /* by owner: nat, and no packet was ever sent to it when the plan was made */
 };
 
 struct lb_change {
@@ -181,6 +183,8 @@ int lb_number_endpoints(struct lb *lb, struct lb_change *change, struct lb_error
 
 /* apply.c */
 int lb_change_apply(struct lb *lb, struct lb_change *change, struct lb_error *err);
+/* Makes the maps agree with the running document, which a killed command may have left ahead of them. */
+int lb_apply_intent(struct lb *lb, struct lb_error *err);
 
 /* table.c: slots and their history. */
 int lb_table_make(struct lb *lb, struct lb_service_change *service, struct lb_error *err);
@@ -191,6 +195,8 @@ void lb_table_read(const struct lb *lb, const struct lb_service *service, __u16 
 int lb_history_weigh(struct lb *lb, struct lb_service_change *service, struct lb_error *err);
 int lb_history_check(struct lb *lb, const struct lb_change *change, struct lb_error *err);
 int lb_history_write(struct lb *lb, const struct lb_service_change *service, struct lb_error *err);
+bool lb_history_is_outdated(struct lb *lb, const struct lb_service_change *service);
+void lb_history_add_late(struct lb *lb, struct lb_service_change *service);
 void lb_history_forget(struct lb *lb, const struct lb_service_change *service);
 void lb_history_free(struct lb_histories *list);
 

@@ -132,7 +132,9 @@ static int open_maps(struct lb *lb, const char *dir, struct lb_error *err)
 		snprintf(path, sizeof(path), "%s/%s", dir, map_names[i]);
 		lb->maps[i].fd = bpf_obj_get(path);
 		if (lb->maps[i].fd < 0)
-			return lb_fail(err, -errno, "%s: %s", path, strerror(errno));
+			return lb_fail(err, -errno,
+				       "%s: %s; if pins were removed by hand, 'rm -r %s' and attach anew",
+				       path, strerror(errno), dir);
 		if (i < LB_MAP_MMAPPED && map_memory(&lb->maps[i]))
 			return lb_fail(err, -EPROTO, "%s: cannot be mapped into memory: %s", path,
 				       strerror(errno));
@@ -246,8 +248,10 @@ static int pin_all(const char *dir, const struct lb_meta *meta, struct lb_error 
 	return 0;
 }
 
-static void read_port_ranges(struct lb_control *control)
+/* Read at each change, since the operator may have moved the host's range. */
+void lb_read_port_ranges(struct lb *lb)
 {
+	struct lb_control *control = lb->control;
 	unsigned int low = 32768, high = 60999;
 	FILE *file = fopen("/proc/sys/net/ipv4/ip_local_port_range", "re");
 
@@ -262,6 +266,9 @@ static void read_port_ranges(struct lb_control *control)
 	control->port_count[0] = low > 1024 ? low - 1024 : 0;
 	control->port_low[1] = high + 1 > 65535 ? 65535 : high + 1;
 	control->port_count[1] = 65535 - high;
+	if (!control->port_count[0] && !control->port_count[1])
+		lb_notice(lb, "ip_local_port_range leaves no port to full NAT, every new connection ends in "
+			      "ports_full: narrow it, for example to '32768 60999'");
 }
 
 static void first_contents(struct lb *lb, const struct lb_meta *meta)
@@ -272,7 +279,7 @@ static void first_contents(struct lb *lb, const struct lb_meta *meta)
 	clock_getres(CLOCK_MONOTONIC_COARSE, &tick);
 	lb->control->hz = tick.tv_nsec ? (1000000000 + tick.tv_nsec / 2) / tick.tv_nsec : 250;
 	lb->control->is_settled = 1;
-	read_port_ranges(lb->control);
+	lb_read_port_ranges(lb);
 }
 
 void lb_limits_to_meta(const struct lb_limits *limits, struct lb_meta *meta)

@@ -106,7 +106,8 @@ static int match_backends(struct lb *lb, struct lb_service_change *change,
 						 : find_backend(lb, index, change->number,
 								config, backend->config);
 		backend->is_new = backend->number == NOT_FOUND;
-		if (backend->is_new || lb->is_refresh)
+		if (backend->is_new || lb->is_refresh ||
+		    (!config->source_count && lb->backends[backend->number].flags & LB_B_POOL))
 			backend->has_route =
 				!lb_route_get(lb, &backend->config->addr, &backend->route);
 		if (backend->is_new && lb_backend_mode(config, backend->config) == LB_MODE_FULLNAT &&
@@ -241,6 +242,7 @@ void lb_change_free(struct lb_change *change)
 		free(change->services[i].owners);
 		free(change->services[i].current);
 		lb_history_free(&change->services[i].histories);
+		free(change->services[i].quiet);
 	}
 	free(change->services);
 	free(change->gone_services);

@@ -88,8 +88,13 @@ static void flip(struct lb *lb, struct lb_service_change *service)
  */
 int lb_table_write(struct lb *lb, struct lb_service_change *service, struct lb_error *err)
 {
-	int ret = lb_history_write(lb, service, err);
+	int ret = 0;
 
+	/* As late as can be: connections open while the document is written. */
+	if (service->moved && lb_history_is_outdated(lb, service))
+		ret = lb_history_weigh(lb, service, err);
+	if (!ret)
+		ret = lb_history_write(lb, service, err);
 	if (ret)
 		return ret;
 	if (memcmp(service->owners, service->current, service->value.slots * sizeof(__u16)))
