@@ -64,14 +64,16 @@ $(B)/liblb.so.0: $(LIBLB_OBJ)
 lbctl: $(call objects,$(LBCTL_SRC) $(COMMON_SRC)) $(B)/liblb.a
 	$(CC) $(LDFLAGS) -o $@ $^ $(LIBS) -ljansson
 
+HEADERS := $(wildcard include/*.h bpf/*.h user/liblb/*.h user/common/*.h tests/datapath/*.h)
+
 # One cmocka program a file; the archive gives each just what it calls.
-$(B)/tests/%: tests/unit/%.c $(B)/liblb.a
+$(B)/tests/%: tests/unit/%.c $(B)/liblb.a $(HEADERS)
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(CFLAGS) $< $(call objects,$(COMMON_SRC)) $(B)/liblb.a -o $@ $(LIBS) -lcmocka -lm
+	$(CC) $(CPPFLAGS) -Ibpf $(CFLAGS) $< $(call objects,$(COMMON_SRC)) $(B)/liblb.a -o $@ $(LIBS) -lcmocka -lm
 
 $(UNIT_TESTS): $(call objects,$(COMMON_SRC))
 
-$(B)/tests/%: tests/datapath/%.c $(filter-out tests/datapath/test_%.c,$(wildcard tests/datapath/*.c)) $(B)/liblb.a
+$(B)/tests/%: tests/datapath/%.c $(filter-out tests/datapath/test_%.c,$(wildcard tests/datapath/*.c)) $(B)/liblb.a $(HEADERS)
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) -Itests/datapath $(CFLAGS) $(filter %.c,$^) $(B)/liblb.a -o $@ $(LIBS) -lcmocka -lm
 
