@@ -46,8 +46,8 @@ LB_INLINE bool lb_is_service_address(const union lb_addr *addr)
 	__u32 zero = 0;
 	const struct lb_control *control = bpf_map_lookup_elem(&lb_control, &zero);
 
-	return control && (lb_look_up(control, LB_LOOKUP_SERVICES, addr, 0, 0) & LB_IS_MASK) ==
-				  LB_IS_ADDRESS;
+	return control &&
+	       (lb_look_up(control, LB_LOOKUP_SERVICES, addr, 0, 0) & LB_IS_MASK) == LB_IS_ADDRESS;
 }
 
 LB_INLINE int lb_answer_arp(struct lb_ctx *ctx, const struct lb_port *port, void *data_end)
@@ -102,7 +102,8 @@ LB_INLINE int lb_answer_nd(struct lb_ctx *ctx, const struct lb_port *port, void 
 		return -LB_R_OTHER_PROTOCOL;
 	__builtin_memcpy(&asker, &nd->ip.saddr, sizeof(asker));
 	if (!asker.quads[0] && !asker.quads[1])
-		return -LB_R_OTHER_PROTOCOL; /* duplicate address detection asks without an address */
+		return -LB_R_OTHER_PROTOCOL; /* duplicate address detection asks without an address
+					      */
 	__builtin_memcpy(&nd->ip.daddr, &asker, sizeof(asker));
 	__builtin_memcpy(&nd->ip.saddr, &target, sizeof(target));
 	nd->type = LB_ND_ADVERTISE;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Tells user space what the kernel's jiffies are: nothing else does, and the datapath's times are in them. */
+/* Tells user space what the kernel's jiffies are: nothing else does, and the datapath's times are
+ * in them. */
 #include <linux/bpf.h>
 #include <bpf/bpf_helpers.h>
 

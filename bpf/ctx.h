@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What the stages of the datapath hand on to one another about one packet, and what user space fixes
- * before the program is loaded. It decides nothing.
+ * What the stages of the datapath hand on to one another about one packet, and what user space
+ * fixes before the program is loaded. It decides nothing.
  */
 #ifndef LB_CTX_H
 #define LB_CTX_H
@@ -18,11 +18,11 @@
 /* Constants of one loaded program: the verifier sees their values and drops dead branches. */
 const volatile struct lb_hash_key lb_tuple_key = {};
 const volatile struct lb_hash_key lb_flow_key = {};
-const volatile __u32 lb_flow_mask = 0;   /* buckets of the flow table less one */
+const volatile __u32 lb_flow_mask = 0;		      /* buckets of the flow table less one */
 const volatile __u32 lb_bucket_half[LB_LOOKUPS] = {}; /* buckets in half a look-up table */
-const volatile __u32 lb_port_number = 0; /* this interface in lb_ports */
-const volatile __u32 lb_hz = 0;    /* jiffies per second: how long a next hop is believed */
-const volatile bool lb_is_generic = false;   /* frames may be larger than any MTU */
+const volatile __u32 lb_port_number = 0;	      /* this interface in lb_ports */
+const volatile __u32 lb_hz = 0;		   /* jiffies per second: how long a next hop is believed */
+const volatile bool lb_is_generic = false; /* frames may be larger than any MTU */
 
 struct lb_ctx {
 	struct xdp_md *xdp;
@@ -39,10 +39,10 @@ struct lb_ctx {
 	const __u8 *src_mac;
 	__u32 service_number;
 	__u32 endpoint;
-	__u32 egress;	    /* ifindex that the packet leaves by */
-	__u32 now;	    /* jiffies */
+	__u32 egress; /* ifindex that the packet leaves by */
+	__u32 now;    /* jiffies */
 	__u32 flow_index;
-	__u16 owner;	    /* the backend's number in the service */
+	__u16 owner; /* the backend's number in the service */
 };
 
 LB_INLINE struct lb_hash_key lb_key_copy(const volatile struct lb_hash_key *key)

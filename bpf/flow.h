@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * The flow table: find and end flows. Entries are claimed by compare-and-swap of their tag, so
- * that no helper and no lock is needed; a flow may be in either of two buckets (Azar et al., "Balanced
- * allocations", 1994), which fills the table to over nine tenths before a flow finds no room. Old
- * entries are not swept: whoever needs the room looks whether they have expired.
+ * that no helper and no lock is needed; a flow may be in either of two buckets (Azar et al.,
+ * "Balanced allocations", 1994), which fills the table to over nine tenths before a flow finds no
+ * room. Old entries are not swept: whoever needs the room looks whether they have expired.
  */
 #ifndef LB_FLOW_H
 #define LB_FLOW_H
@@ -118,8 +118,8 @@ LB_INLINE bool lb_flow_is_expired(const struct lb_flow *flow, __u32 index,
 }
 
 /*
- * The index of the flow whose direction like describes, or -1: the client at a service, or, of a reply,
- * full NAT's source at an endpoint. Only those fields of like are read.
+ * The index of the flow whose direction like describes, or -1: the client at a service, or, of a
+ * reply, full NAT's source at an endpoint. Only those fields of like are read.
  */
 LB_INLINE long lb_flow_seek(const struct lb_flow *like, __u64 hash, bool is_reply, long except)
 {
@@ -181,8 +181,8 @@ LB_INLINE struct lb_flow *lb_flow_find_forward(const struct lb_ctx *ctx, __u32 *
 	like->client = ctx->pkt.src;
 	like->client_port = lb_src_port(ctx->pkt.ports);
 	like->service = ctx->service_number;
-	at = lb_flow_seek_forward(like, lb_hash_forward(&secret, &ctx->pkt.src, like->client_port,
-							like->service));
+	at = lb_flow_seek_forward(
+		like, lb_hash_forward(&secret, &ctx->pkt.src, like->client_port, like->service));
 	*index = (__u32)at;
 	return at < 0 ? NULL : lb_flow_at(at);
 }
@@ -199,9 +199,8 @@ LB_INLINE struct lb_flow *lb_flow_find_reply(const struct lb_ctx *ctx, __u32 *in
 	like->source = ctx->pkt.dst;
 	like->source_port = lb_dst_port(ctx->pkt.ports);
 	like->endpoint = ctx->endpoint;
-	at = lb_flow_seek_reply(like, lb_hash_reply(&secret, &ctx->pkt.dst, like->source_port,
-						    like->endpoint),
-				-1);
+	at = lb_flow_seek_reply(
+		like, lb_hash_reply(&secret, &ctx->pkt.dst, like->source_port, like->endpoint), -1);
 	*index = (__u32)at;
 	return at < 0 ? NULL : lb_flow_at(at);
 }

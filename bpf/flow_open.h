@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Makes room for new flows and writes them: the record of a flow in a slot with history, and full NAT's
- * two entries with a source port that no other flow to the same backend has. All of it is off the hot
- * path, and in global functions (see flow.h).
+ * Makes room for new flows and writes them: the record of a flow in a slot with history, and full
+ * NAT's two entries with a source port that no other flow to the same backend has. All of it is off
+ * the hot path, and in global functions (see flow.h).
  */
 #ifndef LB_FLOW_OPEN_H
 #define LB_FLOW_OPEN_H
@@ -112,7 +112,8 @@ __noinline long lb_flow_place(__u64 hash, __u32 now)
 	return lb_flow_victim(hash, now);
 }
 
-/* Makes an entry BUSY, and ends the flow that it held: its index, or -1 if another CPU was faster. */
+/* Makes an entry BUSY, and ends the flow that it held: its index, or -1 if another CPU was faster.
+ */
 __noinline long lb_flow_take(long index)
 {
 	struct lb_flow *flow = index < 0 ? NULL : lb_flow_at(index), *partner;
@@ -121,7 +122,8 @@ __noinline long lb_flow_take(long index)
 	if (!flow)
 		return -1;
 	tag = flow->tag;
-	if (tag == LB_FLOW_BUSY || __sync_val_compare_and_swap(&flow->tag, tag, LB_FLOW_BUSY) != tag)
+	if (tag == LB_FLOW_BUSY ||
+	    __sync_val_compare_and_swap(&flow->tag, tag, LB_FLOW_BUSY) != tag)
 		return -1;
 	partner = tag ? lb_flow_partner(flow) : NULL;
 	if (partner) {
@@ -184,8 +186,8 @@ __noinline long lb_flow_record(const struct lb_flow *seed)
 }
 
 /*
- * Whether full NAT may use seed's source port. Of a flow that has expired, or of one that may be evicted
- * if force says so, the port is taken back.
+ * Whether full NAT may use seed's source port. Of a flow that has expired, or of one that may be
+ * evicted if force says so, the port is taken back.
  */
 __noinline int lb_port_is_free(const struct lb_flow *seed, __u64 hash, __u32 force)
 {
@@ -225,8 +227,8 @@ __noinline __u32 lb_port_at(__u32 index)
 }
 
 /*
- * Gives seed a source address and port that no live flow to the backend has: keyed hash, then probes.
- * In the second half of the probes a half-open or closed flow gives way.
+ * Gives seed a source address and port that no live flow to the backend has: keyed hash, then
+ * probes. In the second half of the probes a half-open or closed flow gives way.
  */
 __noinline int lb_pick_port(struct lb_flow *seed, __u32 backend_number)
 {
@@ -267,8 +269,9 @@ __noinline int lb_pick_port(struct lb_flow *seed, __u32 backend_number)
 }
 
 /*
- * Opens a full-NAT flow whose port was picked: both entries are claimed, written, then shown. A CPU that took the same port
- * at the same time sees it afterwards and gives way (both may; the client tries again). Answers the forward entry's index or a reason.
+ * Opens a full-NAT flow whose port was picked: both entries are claimed, written, then shown. A CPU
+ * that took the same port at the same time sees it afterwards and gives way (both may; the client
+ * tries again). Answers the forward entry's index or a reason.
  */
 __noinline long lb_flow_open(const struct lb_flow *seed)
 {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * Mode fullnat: the source becomes the balancer's address and a port of its own, so that the reply
- * comes back by itself. Two flow entries, one for each direction; the reply goes out by the interface
- * and to the link address that the client's packets came from.
+ * comes back by itself. Two flow entries, one for each direction; the reply goes out by the
+ * interface and to the link address that the client's packets came from.
  */
 #ifndef LB_FWD_FULLNAT_H
 #define LB_FWD_FULLNAT_H

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The maps. Sizes of one entry are placeholders: user space sets them from the limits before loading.
- * Keys and values are in lb_abi.h.
+ * The maps. Sizes of one entry are placeholders: user space sets them from the limits before
+ * loading. Keys and values are in lb_abi.h.
  */
 #ifndef LB_MAPS_H
 #define LB_MAPS_H

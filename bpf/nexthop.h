@@ -62,8 +62,9 @@ __noinline int lb_hop_ask(struct xdp_md *xdp, struct lb_hop *hop, const union lb
 }
 
 /*
- * Makes hop fit for use and takes it; tells whether the packet fits through it. The addresses lie in
- * maps, not in ctx, whose address must not escape; src is NULL where the next hop is for any source.
+ * Makes hop fit for use and takes it; tells whether the packet fits through it. The addresses lie
+ * in maps, not in ctx, whose address must not escape; src is NULL where the next hop is for any
+ * source.
  */
 LB_INLINE int lb_hop_find(struct lb_ctx *ctx, struct lb_hop *hop, __u16 version,
 			  const union lb_addr *src, const union lb_addr *dst)

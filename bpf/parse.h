@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Finds addresses and ports in a frame: Ethernet, up to two VLAN tags (IEEE 802.1Q), IPv4 with options
- * (RFC 791), IPv6 with a bounded chain of extension headers (RFC 8200), TCP, UDP. Plain frames take a
- * short way at constant offsets; for all others lb_walk() finds the offsets first. No helper, no map:
- * the datapath and native tests compile the same code. Answers 0 or -LB_R_<reason>.
+ * Finds addresses and ports in a frame: Ethernet, up to two VLAN tags (IEEE 802.1Q), IPv4 with
+ * options (RFC 791), IPv6 with a bounded chain of extension headers (RFC 8200), TCP, UDP. Plain
+ * frames take a short way at constant offsets; for all others lb_walk() finds the offsets first. No
+ * helper, no map: the datapath and native tests compile the same code. Answers 0 or -LB_R_<reason>.
  */
 #ifndef LB_PARSE_H
 #define LB_PARSE_H
@@ -40,8 +40,9 @@ struct lb_vlan_tag {
 
 struct lb_v6_option {
 	__u8 next;
-	__u8 length; /* in 8 bytes, less one */
-	__be16 fragment_offset; /* of a fragment header; of a routing header, type and segments left */
+	__u8 length;		/* in 8 bytes, less one */
+	__be16 fragment_offset; /* of a fragment header; of a routing header, type and segments left
+				 */
 };
 
 struct lb_packet {
@@ -86,7 +87,7 @@ static __always_inline __be16 lb_dst_port(__be32 ports)
 }
 
 /* What lb_walk() answers: the offsets of both headers and the transport protocol. */
-#define LB_WALK_L3(walk) ((__u32)(walk) & 0xff)
+#define LB_WALK_L3(walk) ((__u32)(walk)&0xff)
 #define LB_WALK_L4(walk) ((__u32)(walk) >> 8 & 0x7ff)
 #define LB_WALK_PROTO(walk) ((__u8)((walk) >> 24))
 
@@ -240,7 +241,8 @@ static __always_inline int lb_parse_ports(struct lb_packet *pkt)
 	return 0;
 }
 
-/* True for an untagged frame without options or extension headers, which then is laid out in pkt. */
+/* True for an untagged frame without options or extension headers, which then is laid out in pkt.
+ */
 static __always_inline bool lb_is_plain(struct lb_packet *pkt, void *data, void *data_end)
 {
 	const struct iphdr *v4 = data + sizeof(struct ethhdr);

@@ -97,8 +97,8 @@ LB_INLINE int lb_write_ports(const struct lb_ctx *ctx, __u64 diff)
 }
 
 /*
- * Makes the packet what ctx says. The bounds were checked when it was parsed; the verifier has forgotten
- * which family it was and wants to hear it again.
+ * Makes the packet what ctx says. The bounds were checked when it was parsed; the verifier has
+ * forgotten which family it was and wants to hear it again.
  */
 LB_INLINE int lb_rewrite(struct lb_ctx *ctx)
 {

@@ -37,8 +37,8 @@ LB_INLINE __u32 lb_look_up(const struct lb_control *control, enum lb_lookup tabl
 LB_INLINE struct lb_service *lb_find_service(const struct lb_control *control,
 					     const struct lb_packet *pkt, __u32 *number)
 {
-	const __u32 found =
-		lb_look_up(control, LB_LOOKUP_SERVICES, &pkt->dst, lb_dst_port(pkt->ports), pkt->proto);
+	const __u32 found = lb_look_up(control, LB_LOOKUP_SERVICES, &pkt->dst,
+				       lb_dst_port(pkt->ports), pkt->proto);
 	__u32 key = found & ~LB_IS_MASK;
 	struct lb_service *service;
 
@@ -56,8 +56,8 @@ LB_INLINE struct lb_service *lb_find_service(const struct lb_control *control,
 LB_INLINE struct lb_endpoint *lb_find_endpoint(const struct lb_control *control,
 					       const struct lb_packet *pkt, __u32 *number)
 {
-	const __u32 found =
-		lb_look_up(control, LB_LOOKUP_ENDPOINTS, &pkt->src, lb_src_port(pkt->ports), pkt->proto);
+	const __u32 found = lb_look_up(control, LB_LOOKUP_ENDPOINTS, &pkt->src,
+				       lb_src_port(pkt->ports), pkt->proto);
 	__u32 key = found & ~LB_IS_MASK;
 	struct lb_endpoint *endpoint;
 

@@ -45,8 +45,8 @@ LB_INLINE __u16 lb_owner_in_history(const struct lb_flow *seed, const struct lb_
 }
 
 /*
- * seed: the packet's flow; owner: of its slot, and LB_RESOLVE_OPENING. Answers the owner to use. A new
- * flow goes to the owner and is recorded; if it cannot be, it goes where unrecorded flows go.
+ * seed: the packet's flow; owner: of its slot, and LB_RESOLVE_OPENING. Answers the owner to use. A
+ * new flow goes to the owner and is recorded; if it cannot be, it goes where unrecorded flows go.
  */
 __noinline __u32 lb_resolve_history(struct lb_flow *seed, __u32 slot, __u32 owner)
 {

@@ -43,8 +43,8 @@ struct lb_line {
 
 /* What a slot was before its first change; key: lb_history_key(). */
 struct lb_history {
-	__u64 stamp;	  /* jiffies of the last move, or of the last packet to another than the owner */
-	__u32 epoch;	  /* a record of another epoch is not read */
+	__u64 stamp; /* jiffies of the last move, or of the last packet to another than the owner */
+	__u32 epoch; /* a record of another epoch is not read */
 	__u16 before;	  /* owner before the first move */
 	__u16 earlier[3]; /* reserved for several balancers: owners that may still hold flows */
 	__u16 reserved[3];
@@ -91,11 +91,11 @@ struct lb_control {
 	__u64 lookup[LB_LOOKUPS];
 	__u16 port_low[2];
 	__u16 port_count[2];
-	__u32 epoch;	    /* last epoch given to a history; user space only */
-	__u32 is_settled;   /* user space: a grace period has passed since the last flip */
-	__u32 hz;	    /* jiffies per second */
-	__u32 histories;    /* entries in lb_history, as far as user space knows */
-	__u32 is_dirty;	    /* user space: the document may say more than the maps do */
+	__u32 epoch;	  /* last epoch given to a history; user space only */
+	__u32 is_settled; /* user space: a grace period has passed since the last flip */
+	__u32 hz;	  /* jiffies per second */
+	__u32 histories;  /* entries in lb_history, as far as user space knows */
+	__u32 is_dirty;	  /* user space: the document may say more than the maps do */
 	__u32 reserved;
 };
 
@@ -129,8 +129,8 @@ struct lb_service {
 
 enum lb_backend_flags {
 	LB_B_IN_USE = 1,
-	LB_B_DRAIN = 2, /* keeps its flows, gets no new ones; user space's note, the table acts */
-	LB_B_USED = 4,	/* not in use any more, but flows may still name it */
+	LB_B_DRAIN = 2,	  /* keeps its flows, gets no new ones; user space's note, the table acts */
+	LB_B_USED = 4,	  /* not in use any more, but flows may still name it */
 	LB_B_ASSUMED = 8, /* had connections perhaps before these maps were made */
 	LB_B_POOL = 16,	  /* its sources are the service's pool, not the route's */
 };
@@ -144,7 +144,7 @@ struct lb_backend {
 	__u8 mode;    /* enum lb_mode, never LB_MODE_INHERIT */
 	__u8 flags;
 	__u16 source_count; /* full NAT's source addresses in lb_sources */
-	__u16 version; /* goes up when the number is given to another backend */
+	__u16 version;	    /* goes up when the number is given to another backend */
 	__u16 reserved16;
 	__u64 reserved[4];
 };
@@ -159,10 +159,10 @@ struct lb_endpoint {
 	__be16 port;
 	__u8 proto;
 	__u8 is_in_use;
-	__u16 service;	/* of the nat backend that owns it */
-	__u16 backend;	/* its owner number in that service */
-	__u8 has_nat;	/* a nat backend: replies are translated without state */
-	__u8 was_used;	/* not in use any more, but flows may still name it */
+	__u16 service; /* of the nat backend that owns it */
+	__u16 backend; /* its owner number in that service */
+	__u8 has_nat;  /* a nat backend: replies are translated without state */
+	__u8 was_used; /* not in use any more, but flows may still name it */
 	__u8 reserved[6];
 };
 
@@ -186,8 +186,8 @@ struct lb_backend_cpu {
 };
 
 /*
- * The kernel allocates each value of a per-CPU array apart and finds it by a pointer; blocks keep the
- * pointers few and in the cache.
+ * The kernel allocates each value of a per-CPU array apart and finds it by a pointer; blocks keep
+ * the pointers few and in the cache.
  */
 #define LB_CPU_BLOCK 32
 struct lb_backend_cpu_block {
@@ -212,16 +212,16 @@ struct lb_service_cpu {
 };
 
 /*
- * Of a service: what its removed backends had counted, so that its sums never fall. Of a backend: what
- * its number had counted for its earlier holders.
+ * Of a service: what its removed backends had counted, so that its sums never fall. Of a backend:
+ * what its number had counted for its earlier holders.
  */
 struct lb_totals {
 	__u64 packets_in, bytes_in, packets_out, bytes_out, connections;
 };
 
 /*
- * The flow table: buckets of eight, each flow in one of two buckets given by its hash. Of full NAT a
- * flow has two entries with the same content, one for each direction; a record of a slot with
+ * The flow table: buckets of eight, each flow in one of two buckets given by its hash. Of full NAT
+ * a flow has two entries with the same content, one for each direction; a record of a slot with
  * history (or of UDP) has one. An entry is free when tag is 0, and is claimed by compare-and-swap.
  */
 #define LB_FLOWS_PER_BUCKET 8
@@ -306,8 +306,8 @@ struct lb_meta {
 	__u32 abi_version;
 	__u32 services;
 	__u32 backends;
-	__u32 lines; /* of slots, both tables of a service together */
-	__u32 flows; /* entries */
+	__u32 lines;		   /* of slots, both tables of a service together */
+	__u32 flows;		   /* entries */
 	__u32 buckets[LB_LOOKUPS]; /* in one half of each look-up table */
 	__u32 reserved2;
 	__u64 namespace_cookie;

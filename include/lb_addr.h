@@ -15,7 +15,8 @@ union lb_addr {
 	__u64 quads[2]; /* raw words for comparing and hashing, byte order as in memory */
 };
 
-/* The word ::ffff:0:0/96 has before the IPv4 address, and both as one quad, as they stand in memory. */
+/* The word ::ffff:0:0/96 has before the IPv4 address, and both as one quad, as they stand in
+ * memory. */
 #if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
 #define LB_ADDR_V4_WORD 0xffff0000u
 #define LB_ADDR_V4_QUAD(v4) ((__u64)(v4) << 32 | LB_ADDR_V4_WORD)

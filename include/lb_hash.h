@@ -12,7 +12,8 @@
 
 #define LB_HASH_WORDS 5
 
-/* word[]: odd multipliers; seed: the sum's first term. All parties that must agree share one key. */
+/* word[]: odd multipliers; seed: the sum's first term. All parties that must agree share one key.
+ */
 struct lb_hash_key {
 	__u64 seed;
 	__u64 word[LB_HASH_WORDS];

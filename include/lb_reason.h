@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The one list of what can become of a packet. The datapath, the command line, JSON and the docs all
- * take their words from here. A stage of the datapath answers 0 to go on or -LB_R_<reason> to stop.
+ * The one list of what can become of a packet. The datapath, the command line, JSON and the docs
+ * all take their words from here. A stage of the datapath answers 0 to go on or -LB_R_<reason> to
+ * stop.
  */
 #ifndef LB_REASON_H
 #define LB_REASON_H
@@ -47,7 +48,7 @@ enum lb_reason {
 #define LB_REASON_ID(id, name, verdict, text) LB_R_##id,
 	LB_REASONS(LB_REASON_ID)
 #undef LB_REASON_ID
-	LB_R_COUNT
+		LB_R_COUNT
 };
 
 /* Counters have room for a power of two of reasons, so that a mask bounds the index. */

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * liblb: the control library of the load balancer. Everything lbctl can do, a program can do with it.
+ * liblb: the control library of the load balancer. Everything lbctl can do, a program can do with
+ * it.
  *
  * Functions answer 0 or a negative errno, leave their outputs alone on failure, never print, and
  * describe a failure in the caller's struct lb_error (may be NULL): one line without a newline that
  * names the object, what is wrong and the cure. Two codes have a fixed meaning: -EPROTO (the pinned
  * maps are of another ABI version), -ENOTCONN (no interface is attached). Addresses are in network
- * order, IPv4 as ::ffff:a.b.c.d; ports in this header are in host order. Handles are not thread-safe.
+ * order, IPv4 as ::ffff:a.b.c.d; ports in this header are in host order. Handles are not
+ * thread-safe.
  */
 #ifndef LIBLB_H
 #define LIBLB_H
@@ -25,7 +27,8 @@ struct lb_error {
 	char text[LB_TEXT_SIZE];
 };
 
-/* Fills err (may be NULL) by a printf format and answers code, so that callers write: return lb_fail(…). */
+/* Fills err (may be NULL) by a printf format and answers code, so that callers write: return
+ * lb_fail(…). */
 int lb_fail(struct lb_error *err, int code, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 
@@ -38,8 +41,8 @@ int lb_addr_parse(const char *text, union lb_addr *out);
 /* Writes the plain address, without brackets. Returns buf. */
 const char *lb_addr_format(const union lb_addr *addr, char buf[LB_ADDR_TEXT_SIZE]);
 /*
- * "192.0.2.1:80", "[2001:db8::1]:80"; the port is optional only if has_port is not NULL (then it says
- * whether there was one). -EINVAL with a text that names the mistake.
+ * "192.0.2.1:80", "[2001:db8::1]:80"; the port is optional only if has_port is not NULL (then it
+ * says whether there was one). -EINVAL with a text that names the mistake.
  */
 int lb_endpoint_parse(const char *text, union lb_addr *addr, __u16 *port, bool *has_port,
 		      struct lb_error *err);
@@ -64,7 +67,7 @@ struct lb_backend_config {
 	enum lb_mode mode; /* LB_MODE_INHERIT: the service's */
 };
 
-struct lb_timeouts { /* seconds */
+struct lb_timeouts {	   /* seconds */
 	__u32 syn;	   /* half-open, default 10 */
 	__u32 established; /* default 900 */
 	__u32 fin;	   /* closing and closed, default 30 */
@@ -86,11 +89,11 @@ struct lb_service_config {
 	unsigned int backend_count;
 };
 
-struct lb_limits { /* fixed when the maps are made, at the first attach */
-	__u32 services;	  /* default 512, at most LB_SERVICES_LIMIT */
-	__u32 backends;	  /* default 4,096, at most LB_BACKENDS_LIMIT */
-	__u32 slots;	  /* of all services together, default services × 16,384 */
-	__u32 flows;	  /* flow table entries (full NAT: two a connection), default 524,288 */
+struct lb_limits {	/* fixed when the maps are made, at the first attach */
+	__u32 services; /* default 512, at most LB_SERVICES_LIMIT */
+	__u32 backends; /* default 4,096, at most LB_BACKENDS_LIMIT */
+	__u32 slots;	/* of all services together, default services × 16,384 */
+	__u32 flows;	/* flow table entries (full NAT: two a connection), default 524,288 */
 };
 
 struct lb_config {
@@ -108,7 +111,8 @@ struct lb_config *lb_config_copy(const struct lb_config *config);
 void lb_service_config_init(struct lb_service_config *service);
 void lb_backend_config_init(struct lb_backend_config *backend);
 
-/* Reads and checks a YAML document; errors name file:line and what was expected. -ENOENT, -EBADMSG. */
+/* Reads and checks a YAML document; errors name file:line and what was expected. -ENOENT, -EBADMSG.
+ */
 int lb_config_read(struct lb_config **out, const char *path, struct lb_error *err);
 int lb_config_parse(struct lb_config **out, const char *yaml, size_t length, const char *name,
 		    struct lb_error *err);
@@ -128,8 +132,8 @@ __u16 lb_backend_port(const struct lb_service_config *service,
 enum lb_mode lb_backend_mode(const struct lb_service_config *service,
 			     const struct lb_backend_config *backend);
 /*
- * The smallest table size that spreads so many backends within 1 % (100 slots each, a prime); 0 if none
- * does. A service with fewer slots works, but its shares are coarse: worth a warning.
+ * The smallest table size that spreads so many backends within 1 % (100 slots each, a prime); 0 if
+ * none does. A service with fewer slots works, but its shares are coarse: worth a warning.
  */
 __u32 lb_slots_wanted(unsigned int backends);
 /* Append a copy (the service's backends too); -EEXIST, -ENOMEM, or what lb_config_check finds. */
@@ -146,9 +150,9 @@ void lb_config_del_backend(struct lb_service_config *service, struct lb_backend_
 struct lb;
 
 /*
- * Opens the instance of the namespace that `ip netns` calls netns, or of the caller's own (NULL); the
- * process then is in that namespace. Maps are opened if they exist. -EPERM: not root and not
- * in the group that may read; -ENODEV: no bpffs; -EPROTO.
+ * Opens the instance of the namespace that `ip netns` calls netns, or of the caller's own (NULL);
+ * the process then is in that namespace. Maps are opened if they exist. -EPERM: not root and not in
+ * the group that may read; -ENODEV: no bpffs; -EPROTO.
  */
 int lb_open(struct lb **out, const char *netns, struct lb_error *err);
 void lb_close(struct lb *lb);
@@ -156,7 +160,8 @@ void lb_close(struct lb *lb);
 const char *lb_pin_dir(const struct lb *lb);
 const char *lb_state_path(const struct lb *lb);
 bool lb_is_loaded(const struct lb *lb); /* the maps exist: something is or was attached */
-/* Lines worth telling the user that are no failure (stale state dropped, …); NULL when there is no more. */
+/* Lines worth telling the user that are no failure (stale state dropped, …); NULL when there is no
+ * more. */
 const char *lb_next_notice(struct lb *lb);
 
 /* Takes the writers' lock, waiting at most LB_LOCK_WAIT_S; held until lb_close. -EBUSY. */
@@ -168,7 +173,7 @@ struct lb_service_plan {
 	char name[LB_NAME_SIZE];
 	char action; /* '+' new, '-' removed, '~' changed, ' ' as it is */
 	__u32 slots;
-	__u32 moved; /* slots that get another owner */
+	__u32 moved;			      /* slots that get another owner */
 	unsigned int added, removed, changed; /* backends */
 };
 
@@ -184,8 +189,8 @@ int lb_make_plan(struct lb *lb, const struct lb_config *config, struct lb_plan *
 void lb_plan_free(struct lb_plan *plan);
 /*
  * Checks the document, tries it against the limits, writes it as the running intent, and makes the
- * kernel's maps agree with it (if something is attached). Needs the lock. Repeating it is harmless, and
- * it finishes what a killed process began.
+ * kernel's maps agree with it (if something is attached). Needs the lock. Repeating it is harmless,
+ * and it finishes what a killed process began.
  */
 int lb_commit(struct lb *lb, const struct lb_config *config, struct lb_error *err);
 
@@ -211,21 +216,24 @@ struct lb_attached {
 	__u32 ifindex;
 	char driver[32];
 	bool is_native;
-	bool is_fallback; /* native was tried and refused: see kernel_message */
-	bool is_alone;	  /* attached without the dispatcher: no second program can join */
+	bool is_fallback;  /* native was tried and refused: see kernel_message */
+	bool is_alone;	   /* attached without the dispatcher: no second program can join */
 	bool was_attached; /* it was already; nothing or only options changed */
 	bool arp;
 	bool is_lost; /* status: recorded, but the kernel has another program or none there */
 	__u32 program_id;
 	__u32 priority;
 	__u32 mtu;
-	char kernel_message[LB_TEXT_SIZE]; /* why no native mode or no dispatcher, in the kernel's words */
+	char kernel_message[LB_TEXT_SIZE]; /* why no native mode or no dispatcher, in the kernel's
+					      words */
 };
 
-/* Needs the lock. -ENODEV no such interface, -ENETDOWN, -EBUSY another program, -EOPNOTSUPP, -EMSGSIZE. */
+/* Needs the lock. -ENODEV no such interface, -ENETDOWN, -EBUSY another program, -EOPNOTSUPP,
+ * -EMSGSIZE. */
 int lb_attach(struct lb *lb, const char *ifname, const struct lb_attach_options *options,
 	      struct lb_attached *out, struct lb_error *err);
-/* NULL: from all. The last one also removes the maps; the intent stays. -ENOTCONN. Needs the lock. */
+/* NULL: from all. The last one also removes the maps; the intent stays. -ENOTCONN. Needs the lock.
+ */
 int lb_detach(struct lb *lb, const char *ifname, unsigned int *count, struct lb_error *err);
 
 /* ---- reading: no lock ---------------------------------------------------------------------- */
@@ -241,8 +249,8 @@ struct lb_status {
 	unsigned int interface_count;
 	struct lb_map_usage *maps;
 	unsigned int map_count;
-	__u64 bytes; /* of all maps */
-	bool has_lost; /* some interface lost its program */
+	__u64 bytes;	      /* of all maps */
+	bool has_lost;	      /* some interface lost its program */
 	__u32 verified_insns; /* of the loaded program, 0 if the kernel does not say */
 };
 

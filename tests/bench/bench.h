@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The bench's user space: the loaded programs, the feeds (which packets), the rows (what stands beside
- * what, and the goal), and what was measured.
+ * The bench's user space: the loaded programs, the feeds (which packets), the rows (what stands
+ * beside what, and the goal), and what was measured.
  */
 #ifndef BENCH_H
 #define BENCH_H
@@ -17,7 +17,8 @@
 #define BENCH_ROUNDS_MAX 99
 #define BENCH_TEXT 256
 
-/* Index in the feeder's PROG_ARRAY. A yardstick has one copy, with tables of its own, for each set. */
+/* Index in the feeder's PROG_ARRAY. A yardstick has one copy, with tables of its own, for each set.
+ */
 enum bench_target {
 	TARGET_NULL,
 	TARGET_MOVE,
@@ -41,8 +42,8 @@ struct feed {
 	const char *name;
 	struct feed_config config;
 	uint8_t frame[FEED_FRAME];
-	uint32_t next;	      /* number of the flow to go on with, where flows must be new */
-	uint32_t repeat;      /* packets of one measurement */
+	uint32_t next;	       /* number of the flow to go on with, where flows must be new */
+	uint32_t repeat;       /* packets of one measurement */
 	enum lb_reason reason; /* what lbctl must do with every one of them */
 };
 
@@ -58,7 +59,8 @@ int bench_feed(struct bench *bench, struct feed *feed, enum bench_target target,
 int bench_fill(struct bench *bench, enum bench_set set, struct feed *feed);
 /* CPU time of a program that returns at once, without feeding. */
 int bench_loop(struct bench *bench, uint32_t repeat, double *ns);
-/* One packet through lbctl itself; the frame is replaced by what comes out. Answers the action or -errno. */
+/* One packet through lbctl itself; the frame is replaced by what comes out. Answers the action or
+ * -errno. */
 int bench_pass_one(struct bench *bench, uint8_t *frame, uint32_t *length);
 /* Empties lbctl's flow table. */
 int bench_forget_flows(struct bench *bench);
@@ -107,8 +109,8 @@ void feeds_init(uint32_t flows);
 int establish(struct bench *bench, enum feed_number forward, enum feed_number reply);
 
 /*
- * What the flow table holds while a row is measured: IPv4's flows, IPv6's, or, since they push out one
- * another, new ones alone.
+ * What the flow table holds while a row is measured: IPv4's flows, IPv6's, or, since they push out
+ * one another, new ones alone.
  */
 enum phase {
 	PHASE_V4,
@@ -151,7 +153,7 @@ struct figure {
 };
 
 extern struct figure figures[BENCH_ROWS_MAX]; /* as rows[] */
-extern double loop_ns, feeding_ns;	       /* what is subtracted: the loop, and with feeding */
+extern double loop_ns, feeding_ns;	      /* what is subtracted: the loop, and with feeding */
 
 int measure_rows(struct bench *bench, unsigned int rounds, const char *only);
 double middle_of(double *values, unsigned int count);
@@ -159,9 +161,9 @@ double middle_of(double *values, unsigned int count);
 /* Packets per second through namespaces: live.c */
 struct live_result {
 	const char *name;
-	double rate, low, high; /* packets per second: median, min, max */
+	double rate, low, high;		     /* packets per second: median, min, max */
 	double ratio, ratio_low, ratio_high; /* to the last contender, in the same round */
-	double limit;	       /* the ratio's goal; 0: none */
+	double limit;			     /* the ratio's goal; 0: none */
 	char refusal[BENCH_TEXT];
 };
 

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Opens the full-NAT flows that are measured later, as a client and a server would: SYN, SYN-ACK, ACK,
- * each through lbctl's own program. What the server sees is noted, since replies are made from it.
+ * Opens the full-NAT flows that are measured later, as a client and a server would: SYN, SYN-ACK,
+ * ACK, each through lbctl's own program. What the server sees is noted, since replies are made from
+ * it.
  */
 #include "bench.h"
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Feeds a program under test: restores the packet that the last run has changed, varies its flow, and
- * tail-calls. Also the targets that do nothing, which tell what feeding costs, and both ends of the
- * live-frame comparison.
+ * Feeds a program under test: restores the packet that the last run has changed, varies its flow,
+ * and tail-calls. Also the targets that do nothing, which tell what feeding costs, and both ends of
+ * the live-frame comparison.
  */
 #include <linux/bpf.h>
 #include <bpf/bpf_endian.h>
@@ -76,8 +76,9 @@ static __always_inline int feed_packet(struct xdp_md *ctx)
 	number++;
 	flow = number < feed.flows ? number : 0;
 	/*
-	 * A locked instruction waits until the packet's bytes have left the store buffer. Without it the
-	 * program under test would run beside the feeding, and pay for loads that span two stores.
+	 * A locked instruction waits until the packet's bytes have left the store buffer. Without
+	 * it the program under test would run beside the feeding, and pay for loads that span two
+	 * stores.
 	 */
 	__sync_fetch_and_add(&runs, 1);
 	return 0;

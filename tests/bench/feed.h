@@ -8,10 +8,10 @@
 
 #include <linux/types.h>
 
-#define FEED_FRAME 96		 /* bytes of every frame */
-#define FEED_WORDS 10		 /* of which the first 80 are written again for each packet */
+#define FEED_FRAME 96		  /* bytes of every frame */
+#define FEED_WORDS 10		  /* of which the first 80 are written again for each packet */
 #define FEED_SCRAMBLE 0x9e3779b1u /* odd: neighbouring flows get distant addresses */
-#define FEED_VIPS 250		 /* services beyond that many go to the next port */
+#define FEED_VIPS 250		  /* services beyond that many go to the next port */
 
 /* Low 32 bits of both addresses, and the ports, in host order. */
 struct feed_tuple {

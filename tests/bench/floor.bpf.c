@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * The programs that lbctl's datapath stands beside: the least that any program costs which reads a
- * packet's headers and sends it back, and the least that a balancer costs which keeps its flows in an
- * LRU table (one hash look-up for the service, one for the flow, one move of the head).
+ * packet's headers and sends it back, and the least that a balancer costs which keeps its flows in
+ * an LRU table (one hash look-up for the service, one for the flow, one move of the head).
  */
 #include <linux/bpf.h>
 #include <linux/if_ether.h>

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Packets per second of whole chains: generator, balancer, sink, in network namespaces and on one CPU.
- * The generator is BPF_PROG_TEST_RUN with live frames; the sink counts and drops. A round in which not
- * every frame was delivered refuses its contender.
+ * Packets per second of whole chains: generator, balancer, sink, in network namespaces and on one
+ * CPU. The generator is BPF_PROG_TEST_RUN with live frames; the sink counts and drops. A round in
+ * which not every frame was delivered refuses its contender.
  */
 #include "bench.h"
 
@@ -18,7 +18,7 @@
 
 #include "feed.skel.h"
 
-#define SERVER 0xcb007101u /* 203.0.113.1 */
+#define SERVER 0xcb007101u  /* 203.0.113.1 */
 #define BACKEND 0xc633648cu /* 198.51.100.140 */
 #define DRAIN_NS 200000000.0
 #define WARM_UP 20000
@@ -125,7 +125,8 @@ static void live_close(struct live *live)
 }
 
 /* Sends packets and waits for the last one; what is missing after a while is lost. */
-static int send_packets(struct live *live, int which, uint32_t packets, double *rate, uint64_t *lost)
+static int send_packets(struct live *live, int which, uint32_t packets, double *rate,
+			uint64_t *lost)
 {
 	struct feed *feed = &feeds[FEED_LIVE];
 	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = feed->frame, .data_size_in = FEED_FRAME,
@@ -177,8 +178,9 @@ static int send_round(struct live *live, uint32_t packets, double rates[LIVE_CON
 		if (err)
 			return err;
 		if (lost)
-			snprintf(result->refusal, BENCH_TEXT, "%llu of %u packets were not delivered",
-				 (unsigned long long)lost, packets);
+			snprintf(result->refusal, BENCH_TEXT,
+				 "%llu of %u packets were not delivered", (unsigned long long)lost,
+				 packets);
 	}
 	return 0;
 }

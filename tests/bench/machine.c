@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Runs packets through programs: loads the feeder and the yardsticks, finds lbctl's program and maps by
- * the interface it is attached to, and takes the time of BPF_PROG_TEST_RUN. Knows no rows.
+ * Runs packets through programs: loads the feeder and the yardsticks, finds lbctl's program and
+ * maps by the interface it is attached to, and takes the time of BPF_PROG_TEST_RUN. Knows no rows.
  */
 #define _GNU_SOURCE
 #include "bench.h"
@@ -110,8 +110,10 @@ static int find_program(struct bench *bench, const char *ifname)
 	bench->backends_fd = find_map(bench->lb_fd, "lb_backend_cpu", &bench->block_count);
 	bench->flows_fd = find_map(bench->lb_fd, "lb_flows", &bench->bucket_count);
 	if (bench->counters_fd < 0 || bench->backends_fd < 0 || bench->flows_fd < 0) {
-		fprintf(stderr, "bench: the program on %s is not lbctl's alone; "
-				"was it attached through a dispatcher?\n", ifname);
+		fprintf(stderr,
+			"bench: the program on %s is not lbctl's alone; "
+			"was it attached through a dispatcher?\n",
+			ifname);
 		return -ENOENT;
 	}
 	return 0;
@@ -130,9 +132,9 @@ static int set_target(struct bench *bench, enum bench_target target, int fd)
 {
 	uint32_t key = target;
 
-	return bpf_map_update_elem(bpf_map__fd(bench->feeder->maps.targets), &key, &fd, BPF_ANY) ?
-		       -errno :
-		       0;
+	return bpf_map_update_elem(bpf_map__fd(bench->feeder->maps.targets), &key, &fd, BPF_ANY)
+		       ? -errno
+		       : 0;
 }
 
 static int load_feeder(struct bench *bench, bool has_frags)
@@ -216,9 +218,9 @@ int bench_open(struct bench **out, const char *netns, const char *ifname)
 	if (!err)
 		err = load_all(bench);
 	if (!err) {
-		bench->tuples = mmap(NULL, BENCH_TUPLES * sizeof(struct feed_tuple),
-				     PROT_READ | PROT_WRITE, MAP_SHARED,
-				     bpf_map__fd(bench->feeder->maps.tuples), 0);
+		bench->tuples =
+			mmap(NULL, BENCH_TUPLES * sizeof(struct feed_tuple), PROT_READ | PROT_WRITE,
+			     MAP_SHARED, bpf_map__fd(bench->feeder->maps.tuples), 0);
 		if (bench->tuples == MAP_FAILED)
 			err = -errno;
 	}

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Takes the rows' figures: rounds in shuffled order, what stands beside one another run back to back,
- * the cost of feeding subtracted. A row whose packets did not all go the way they should is refused.
+ * Takes the rows' figures: rounds in shuffled order, what stands beside one another run back to
+ * back, the cost of feeding subtracted. A row whose packets did not all go the way they should is
+ * refused.
  */
 #include "bench.h"
 
@@ -63,23 +64,24 @@ static void shuffle(unsigned int *order, unsigned int count)
 static void refuse(struct figure *figure, const struct feed *feed, const struct lb_counters *before,
 		   const struct lb_counters *after, uint32_t repeat)
 {
-	static const char *const names[] = {
-		[LB_R_NONE] = "none",
+	static const char *const names[] = { [LB_R_NONE] = "none",
 #define REASON_NAME(id, name, verdict, text) [LB_R_##id] = #name,
-		LB_REASONS(REASON_NAME)
+					     LB_REASONS(REASON_NAME)
 #undef REASON_NAME
 	};
-	size_t used = (size_t)snprintf(figure->refusal, BENCH_TEXT, "%s: of %u packets", feed->name, repeat);
+	size_t used = (size_t)snprintf(figure->refusal, BENCH_TEXT, "%s: of %u packets", feed->name,
+				       repeat);
 
 	for (int i = 0; i < LB_R_COUNT && used < BENCH_TEXT; i++) {
 		uint64_t count = after->reason[i] - before->reason[i];
 
 		if (count)
-			used += (size_t)snprintf(figure->refusal + used, BENCH_TEXT - used, " %llu %s",
-						 (unsigned long long)count, names[i]);
+			used += (size_t)snprintf(figure->refusal + used, BENCH_TEXT - used,
+						 " %llu %s", (unsigned long long)count, names[i]);
 	}
 	if (used < BENCH_TEXT)
-		snprintf(figure->refusal + used, BENCH_TEXT - used, ", should be %s", names[feed->reason]);
+		snprintf(figure->refusal + used, BENCH_TEXT - used, ", should be %s",
+			 names[feed->reason]);
 }
 
 static int run_slice(struct bench *bench, struct figure *figure, struct run *run)
@@ -102,7 +104,8 @@ static int run_slice(struct bench *bench, struct figure *figure, struct run *run
 	}
 	if (!run->ns || ns < run->ns)
 		run->ns = ns;
-	if (run->target == TARGET_LB && after.reason[feed->reason] - before.reason[feed->reason] != repeat)
+	if (run->target == TARGET_LB &&
+	    after.reason[feed->reason] - before.reason[feed->reason] != repeat)
 		refuse(figure, feed, &before, &after, repeat);
 	misses = bench_misses(bench) - misses;
 	if (misses)
@@ -126,8 +129,9 @@ static double net(double ns, double null, double move, enum bench_target target)
 }
 
 /*
- * A round is cut into slices, in each of which every contender runs once; the best of its slices is the
- * contender's figure for the round, so that what else the machine does disturbs none of them more.
+ * A round is cut into slices, in each of which every contender runs once; the best of its slices is
+ * the contender's figure for the round, so that what else the machine does disturbs none of them
+ * more.
  */
 static int measure_round(struct bench *bench, const struct row *row, struct samples *samples,
 			 unsigned int round)
@@ -162,7 +166,8 @@ static int measure_round(struct bench *bench, const struct row *row, struct samp
 			samples->best[i] = runs[i].ns;
 	}
 	ours = net(runs[OURS].ns, runs[OURS_NULL].ns, runs[OURS_MOVE].ns, row->ours.target);
-	beside = net(runs[BESIDE].ns, runs[BESIDE_NULL].ns, runs[BESIDE_MOVE].ns, row->beside.target);
+	beside = net(runs[BESIDE].ns, runs[BESIDE_NULL].ns, runs[BESIDE_MOVE].ns,
+		     row->beside.target);
 	samples->compared[round] = row->compare == COMPARE_MORE ? ours - beside : ours / beside;
 	return 0;
 }
@@ -184,8 +189,9 @@ static int check_connections(struct bench *bench, const struct row *row)
 	if (!err)
 		err = bench_count_connections(bench, &after);
 	if (!err && after - before != (is_new ? feed->repeat : 0))
-		snprintf(figures[row - rows].refusal, BENCH_TEXT, "%s: %llu connections opened by %u packets",
-			 feed->name, (unsigned long long)(after - before), feed->repeat);
+		snprintf(figures[row - rows].refusal, BENCH_TEXT,
+			 "%s: %llu connections opened by %u packets", feed->name,
+			 (unsigned long long)(after - before), feed->repeat);
 	return err;
 }
 
@@ -196,7 +202,8 @@ static void conclude(const struct row *row, struct samples *samples, unsigned in
 
 	figure->is_measured = true;
 	figure->ours_ns = net(best[OURS], best[OURS_NULL], best[OURS_MOVE], row->ours.target);
-	figure->beside_ns = net(best[BESIDE], best[BESIDE_NULL], best[BESIDE_MOVE], row->beside.target);
+	figure->beside_ns =
+		net(best[BESIDE], best[BESIDE_NULL], best[BESIDE_MOVE], row->beside.target);
 	figure->middle = middle_of(samples->compared, rounds);
 	figure->low = samples->compared[0];
 	figure->high = samples->compared[rounds - 1];
@@ -226,8 +233,8 @@ static int prepare(struct bench *bench, enum phase phase, bool has_flows)
 
 	if (err || !has_flows || phase == PHASE_NEW)
 		return err;
-	return phase == PHASE_V4 ? establish(bench, FEED_FULL4_MANY, FEED_FULL4_REPLY_MANY) :
-				   establish(bench, FEED_FULL6_MANY, FEED_FULL6_REPLY_MANY);
+	return phase == PHASE_V4 ? establish(bench, FEED_FULL4_MANY, FEED_FULL4_REPLY_MANY)
+				 : establish(bench, FEED_FULL6_MANY, FEED_FULL6_REPLY_MANY);
 }
 
 static unsigned int choose_rows(unsigned int *order, enum phase phase, const char *only,
@@ -280,7 +287,8 @@ int measure_rows(struct bench *bench, unsigned int rounds, const char *only)
 		return -ENOMEM;
 	err = bench_loop(bench, LOOP_REPEAT, &loop_ns);
 	if (!err)
-		err = bench_feed(bench, &feeds[FEED_NAT4_ONE], TARGET_NULL, LOOP_REPEAT, &feeding_ns);
+		err = bench_feed(bench, &feeds[FEED_NAT4_ONE], TARGET_NULL, LOOP_REPEAT,
+				 &feeding_ns);
 	if (!err)
 		err = fill_yardsticks(bench);
 	for (int phase = 0; !err && phase < PHASE_COUNT; phase++)

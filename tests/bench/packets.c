@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Which packets the bench feeds: addresses and ports of every kind of traffic (scripts/bench configures
- * the same ones), and the bytes of their frames. Documentation and benchmark ranges; the flood's
- * sources are sixteen million private addresses that never leave a namespace.
+ * Which packets the bench feeds: addresses and ports of every kind of traffic (scripts/bench
+ * configures the same ones), and the bytes of their frames. Documentation and benchmark ranges; the
+ * flood's sources are sixteen million private addresses that never leave a namespace.
  */
 #include "bench.h"
 
@@ -191,7 +191,8 @@ static void feed_init(struct feed *feed, const struct feed_plan *plan, uint32_t 
 	config->is_reply = !!(plan->kind & KIND_REPLY);
 	config->is_table = !!(plan->kind & KIND_TABLE);
 	config->client_bits = plan->kind & KIND_FLOOD ? 24 : 16;
-	config->client_mask = plan->kind & KIND_RANDOM ? UINT32_MAX : (1u << config->client_bits) - 1;
+	config->client_mask =
+		plan->kind & KIND_RANDOM ? UINT32_MAX : (1u << config->client_bits) - 1;
 	config->random_mask = plan->kind & KIND_RANDOM ? UINT32_MAX : 0;
 	config->table = plan->kind & KIND_TABLE && plan->kind & KIND_V6 ? flows : 0;
 	config->base.src = plan->kind & KIND_REPLY ? plan->server : client;

@@ -22,7 +22,8 @@ static void print_row(FILE *out, const struct row *row, const struct figure *fig
 	if (is_ratio)
 		fprintf(out, " %6.3f (%.3f ... %.3f)", figure->middle, figure->low, figure->high);
 	else
-		fprintf(out, " %+6.1f (%+.1f ... %+.1f)", figure->middle, figure->low, figure->high);
+		fprintf(out, " %+6.1f (%+.1f ... %+.1f)", figure->middle, figure->low,
+			figure->high);
 	if (row->goal > 0)
 		fprintf(out, is_ratio ? "  <= %.2f  %s" : "  <= +%.0f ns  %s", row->goal,
 			figure->middle <= row->goal ? "reached" : "missed");
@@ -32,10 +33,13 @@ static void print_row(FILE *out, const struct row *row, const struct figure *fig
 void report_rows_text(FILE *out, unsigned int rounds)
 {
 	fprintf(out,
-		"Nanoseconds for one packet: best of %u rounds, without the loop (%.1f) and with it the\n"
-		"feeding of the packet (%.1f), which are subtracted. Ratio, or difference: median of the\n"
+		"Nanoseconds for one packet: best of %u rounds, without the loop (%.1f) and with "
+		"it the\n"
+		"feeding of the packet (%.1f), which are subtracted. Ratio, or difference: median "
+		"of the\n"
 		"rounds', with minimum and maximum.\n\n%-36s %7s %7s  %-11s %s\n",
-		rounds, loop_ns, feeding_ns, "path", "ns", "beside", "", "ratio (min ... max), goal");
+		rounds, loop_ns, feeding_ns, "path", "ns", "beside", "",
+		"ratio (min ... max), goal");
 	for (unsigned int i = 0; i < row_count; i++) {
 		if (figures[i].is_measured)
 			print_row(out, &rows[i], &figures[i]);
@@ -47,8 +51,10 @@ void report_live_text(FILE *out, const struct live_result *results)
 	const char *last = results[LIVE_CONTENDERS - 1].name;
 
 	fprintf(out,
-		"\nMillions of packets a second through namespaces, UDP, live frames, one CPU for all of\n"
-		"the chain; median, minimum and maximum of the rounds; ratio to %s in the same round.\n\n",
+		"\nMillions of packets a second through namespaces, UDP, live frames, one CPU for "
+		"all of\n"
+		"the chain; median, minimum and maximum of the rounds; ratio to %s in the same "
+		"round.\n\n",
 		last);
 	for (int i = 0; i < LIVE_CONTENDERS; i++) {
 		const struct live_result *result = &results[i];
@@ -119,7 +125,8 @@ int report_json(FILE *out, unsigned int rounds, const struct live_result *live)
 	}
 	for (int i = 0; live && i < LIVE_CONTENDERS; i++)
 		json_array_append_new(json_object_get(root, "live"), live_json(&live[i]));
-	if (json_dumpf(root, out, JSON_INDENT(2) | JSON_REAL_PRECISION(6)) || fputc('\n', out) == EOF)
+	if (json_dumpf(root, out, JSON_INDENT(2) | JSON_REAL_PRECISION(6)) ||
+	    fputc('\n', out) == EOF)
 		err = -EIO;
 	json_decref(root);
 	return err;

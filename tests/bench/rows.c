@@ -1,21 +1,45 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The rows of the report: which traffic through lbctl stands beside which floor or yardstick, and the
- * goal. Goals are those of docs/performance.md.
+ * The rows of the report: which traffic through lbctl stands beside which floor or yardstick, and
+ * the goal. Goals are those of docs/performance.md.
  */
 #include "bench.h"
 
 #define LRU(set) (TARGET_LRU + (set))
 #define RATIO COMPARE_RATIO
 #define MORE COMPARE_MORE
-#define NULL_4 { FEED_NAT4_ONE, TARGET_NULL }
-#define PARSE_4 { FEED_NAT4_ONE, TARGET_PARSE }
-#define LRU_4_ONE { FEED_NAT4_ONE, LRU(SET_V4) }
-#define LRU_4_MANY { FEED_NAT4_MANY, LRU(SET_V4) }
-#define LRU_6_ONE { FEED_NAT6_ONE, LRU(SET_V6) }
-#define LRU_6_MANY { FEED_NAT6_MANY, LRU(SET_V6) }
-#define LRU_SERVICES { FEED_SERVICES, LRU(SET_SERVICES) }
-#define OURS(feed) { feed, TARGET_LB }
+#define NULL_4                                                                                     \
+	{                                                                                          \
+		FEED_NAT4_ONE, TARGET_NULL                                                         \
+	}
+#define PARSE_4                                                                                    \
+	{                                                                                          \
+		FEED_NAT4_ONE, TARGET_PARSE                                                        \
+	}
+#define LRU_4_ONE                                                                                  \
+	{                                                                                          \
+		FEED_NAT4_ONE, LRU(SET_V4)                                                         \
+	}
+#define LRU_4_MANY                                                                                 \
+	{                                                                                          \
+		FEED_NAT4_MANY, LRU(SET_V4)                                                        \
+	}
+#define LRU_6_ONE                                                                                  \
+	{                                                                                          \
+		FEED_NAT6_ONE, LRU(SET_V6)                                                         \
+	}
+#define LRU_6_MANY                                                                                 \
+	{                                                                                          \
+		FEED_NAT6_MANY, LRU(SET_V6)                                                        \
+	}
+#define LRU_SERVICES                                                                               \
+	{                                                                                          \
+		FEED_SERVICES, LRU(SET_SERVICES)                                                   \
+	}
+#define OURS(feed)                                                                                 \
+	{                                                                                          \
+		feed, TARGET_LB                                                                    \
+	}
 
 /* clang-format off */
 const struct row rows[] = {

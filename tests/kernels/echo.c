@@ -5,7 +5,8 @@
  *
  *	peer server PORT...
  *	peer client tcp|udp ADDRESS PORT BYTES	prints the address that the server saw
- *	peer hold ADDRESS PORT SECONDS		a TCP connection, one exchange every tenth of a second
+ *	peer hold ADDRESS PORT SECONDS		a TCP connection, one exchange every tenth of a
+ *second
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -65,7 +66,7 @@ static void greet(const struct sockaddr_in6 *peer, char text[GREETING])
 
 static int listen_on(int type, int port)
 {
-	struct sockaddr_in6 at = {.sin6_family = AF_INET6, .sin6_port = htons((in_port_t)port)};
+	struct sockaddr_in6 at = { .sin6_family = AF_INET6, .sin6_port = htons((in_port_t)port) };
 	int fd = socket(AF_INET6, type, 0);
 	int on = 1;
 
@@ -118,8 +119,8 @@ static int serve(int count, char **ports)
 
 	signal(SIGCHLD, SIG_IGN);
 	for (int i = 0; i < count && used + 2 <= 16; i++) {
-		fds[used++] = (struct pollfd){listen_on(SOCK_STREAM, atoi(ports[i])), POLLIN, 0};
-		fds[used++] = (struct pollfd){listen_on(SOCK_DGRAM, atoi(ports[i])), POLLIN, 0};
+		fds[used++] = (struct pollfd){ listen_on(SOCK_STREAM, atoi(ports[i])), POLLIN, 0 };
+		fds[used++] = (struct pollfd){ listen_on(SOCK_DGRAM, atoi(ports[i])), POLLIN, 0 };
 	}
 	while (poll(fds, used, -1) >= 0) {
 		for (nfds_t i = 0; i < used; i++) {
@@ -136,9 +137,10 @@ static int serve(int count, char **ports)
 
 static int connect_to(int type, const char *address, const char *port)
 {
-	struct sockaddr_in6 v6 = {.sin6_family = AF_INET6, .sin6_port = htons((in_port_t)atoi(port))};
-	struct sockaddr_in v4 = {.sin_family = AF_INET, .sin_port = v6.sin6_port};
-	struct timeval patience = {.tv_sec = PATIENCE_S};
+	struct sockaddr_in6 v6 = { .sin6_family = AF_INET6,
+				   .sin6_port = htons((in_port_t)atoi(port)) };
+	struct sockaddr_in v4 = { .sin_family = AF_INET, .sin_port = v6.sin6_port };
+	struct timeval patience = { .tv_sec = PATIENCE_S };
 	int is_v4 = inet_pton(AF_INET, address, &v4.sin_addr);
 	int fd = socket(is_v4 ? AF_INET : AF_INET6, type, 0);
 
@@ -228,7 +230,8 @@ int main(int argc, char **argv)
 		return ask(argv[2], argv[3], argv[4], (size_t)atol(argv[5]));
 	if (argc == 5 && strcmp(argv[1], "hold") == 0)
 		return hold(argv[2], argv[3], atoi(argv[4]));
-	fputs("peer: server PORT... | client tcp|udp ADDRESS PORT BYTES | hold ADDRESS PORT SECONDS\n",
+	fputs("peer: server PORT... | client tcp|udp ADDRESS PORT BYTES | hold ADDRESS PORT "
+	      "SECONDS\n",
 	      stderr);
 	return 2;
 }

@@ -26,7 +26,7 @@ static long call_bpf(int command, union bpf_attr *attr)
 
 static int read_info(__u32 id, struct bpf_prog_info *info)
 {
-	union bpf_attr attr = {.prog_id = id};
+	union bpf_attr attr = { .prog_id = id };
 	int fd = (int)call_bpf(BPF_PROG_GET_FD_BY_ID, &attr);
 	long err;
 
@@ -64,9 +64,9 @@ static size_t add(struct count *counts, size_t used, const struct bpf_prog_info 
 int main(int argc, char **argv)
 {
 	const char *prefix = argc > 1 ? argv[1] : "";
-	struct count counts[PROGRAMS_MAX] = {0};
+	struct count counts[PROGRAMS_MAX] = { 0 };
 	struct bpf_prog_info info;
-	union bpf_attr attr = {0};
+	union bpf_attr attr = { 0 };
 	size_t used = 0;
 
 	while (call_bpf(BPF_PROG_GET_NEXT_ID, &attr) == 0) {

@@ -21,7 +21,8 @@ static union lb_addr addr_of(const char *text)
 	return addr;
 }
 
-/* ---- the rules -------------------------------------------------------------------------------- */
+/* ---- the rules --------------------------------------------------------------------------------
+ */
 
 /* Two services that may stand beside each other, to be broken by one step. */
 static struct lb_config *make_pair(void)
@@ -194,7 +195,8 @@ static void what_may_be(void **state)
 	lb_config_free(config);
 }
 
-/* ---- editing ---------------------------------------------------------------------------------- */
+/* ---- editing ----------------------------------------------------------------------------------
+ */
 
 static void adds_and_removes(void **state)
 {

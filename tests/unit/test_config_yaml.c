@@ -236,7 +236,8 @@ static void reads_what_is_left_out(void **state)
 	lb_config_free(config);
 }
 
-/* ---- any document ----------------------------------------------------------------------------- */
+/* ---- any document -----------------------------------------------------------------------------
+ */
 
 static void fill_service(struct lb_service_config *service, unsigned int number)
 {

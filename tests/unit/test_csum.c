@@ -67,8 +67,8 @@ static __u32 add_bytes(__u32 sum, const void *data, size_t length)
 /* An IPv4 address counts with its own four bytes only: the prefix is not in the packet. */
 static __u32 add_addr(__u32 sum, const union lb_addr *addr)
 {
-	return lb_addr_is_v4(addr) ? add_bytes(sum, addr->bytes + 12, 4) :
-				     add_bytes(sum, addr->bytes, 16);
+	return lb_addr_is_v4(addr) ? add_bytes(sum, addr->bytes + 12, 4)
+				   : add_bytes(sum, addr->bytes, 16);
 }
 
 static __u32 sum_packet(const struct packet *packet)

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Writes a change into the maps, in the order that keeps every packet's way valid at every instant and
- * lets the next command finish what a killed one began: backends, where their replies are looked up,
- * tables, where services are looked up; what is gone goes last.
+ * Writes a change into the maps, in the order that keeps every packet's way valid at every instant
+ * and lets the next command finish what a killed one began: backends, where their replies are
+ * looked up, tables, where services are looked up; what is gone goes last.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -75,7 +75,8 @@ static void write_sources(struct lb *lb, const struct lb_service_change *service
 
 	if (count)
 		memcpy(sources->addr, config->sources, count * sizeof(sources->addr[0]));
-	else if (backend->has_route && (backend->route.source.quads[0] | backend->route.source.quads[1]))
+	else if (backend->has_route &&
+		 (backend->route.source.quads[0] | backend->route.source.quads[1]))
 		sources->addr[count++] = backend->route.source;
 	/* Without an answer the old source stays: a route may be away for a moment. */
 	if (count || backend->is_new)
@@ -100,9 +101,9 @@ static void write_backend(struct lb *lb, const struct lb_service_change *service
 		.version = lb->backends[backend->number].version + backend->is_new,
 	};
 
-	/* Connections of nat outlive a detach; those of a document that is put into force may exist. */
-	if (backend->is_new ? lb->is_refresh
-			    : lb->backends[backend->number].flags & LB_B_ASSUMED)
+	/* Connections of nat outlive a detach; those of a document that is put into force may
+	 * exist. */
+	if (backend->is_new ? lb->is_refresh : lb->backends[backend->number].flags & LB_B_ASSUMED)
 		value.flags |= LB_B_ASSUMED;
 	if (backend->is_new)
 		lb_read_backend_cpu(lb, backend->number, &lb->bases[backend->number]);
@@ -139,15 +140,20 @@ static void warn_of_routes(struct lb *lb, const struct lb_service_change *servic
 			continue;
 		lb_addr_format(&backend->config->addr, text);
 		if (!backend->has_route)
-			lb_notice(lb, "backend %s: no route to it now; packets for it are dropped (no_route)",
+			lb_notice(lb,
+				  "backend %s: no route to it now; packets for it are dropped "
+				  "(no_route)",
 				  text);
 		else if (backend->route.is_local)
-			lb_notice(lb, "backend %s is this host itself, which mode %s cannot reach", text,
+			lb_notice(lb, "backend %s is this host itself, which mode %s cannot reach",
+				  text,
 				  lb_mode_name(lb_backend_mode(service->config, backend->config)));
 		else if (has_ports && !is_attached_to(lb, backend->route.ifindex))
 			lb_notice(lb,
-				  "backend %s is reached by an interface (index %u) that lbctl is not "
-				  "attached to; packets for it are dropped (not_attached) until it is",
+				  "backend %s is reached by an interface (index %u) that lbctl is "
+				  "not "
+				  "attached to; packets for it are dropped (not_attached) until it "
+				  "is",
 				  text, backend->route.ifindex);
 	}
 }
@@ -160,8 +166,8 @@ static void write_new_service(struct lb *lb, struct lb_service_change *service)
 	const struct lb_service_cpu *zero = calloc(lb->cpus, sizeof(*zero));
 
 	for (__u32 i = 0; i < lines * LB_OWNERS_PER_LINE; i++)
-		lb->lines[value.first_line + i / LB_OWNERS_PER_LINE]
-			.owner[i % LB_OWNERS_PER_LINE] = LB_OWNER_NONE;
+		lb->lines[value.first_line + i / LB_OWNERS_PER_LINE].owner[i % LB_OWNERS_PER_LINE] =
+			LB_OWNER_NONE;
 	if (zero)
 		bpf_map_update_elem(lb->maps[LB_MAP_SERVICE_CPU].fd, &service->number, zero, 0);
 	free((void *)zero);
@@ -312,8 +318,10 @@ static void warn_of_limits(struct lb *lb, const struct lb_limits *limits)
 	lb_limits_to_meta(limits, &wanted);
 	if (wanted.services != lb->meta->services || wanted.backends != lb->meta->backends ||
 	    wanted.lines != lb->meta->lines || wanted.flows != lb->meta->flows)
-		lb_notice(lb, "the limits differ from those in force; they take effect at 'lbctl detach "
-			      "all' and 'lbctl attach'");
+		lb_notice(
+			lb,
+			"the limits differ from those in force; they take effect at 'lbctl detach "
+			"all' and 'lbctl attach'");
 }
 
 int lb_commit(struct lb *lb, const struct lb_config *config, struct lb_error *err)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Reads the flow table, which the datapath writes meanwhile: an entry is copied, and taken only if its tag
- * stood still. Expiry is judged by the datapath's rules.
+ * Reads the flow table, which the datapath writes meanwhile: an entry is copied, and taken only if
+ * its tag stood still. Expiry is judged by the datapath's rules.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -95,8 +95,7 @@ static void describe(const struct lb *lb, const struct lb_flow *flow, __u32 idle
 {
 	const struct lb_service *service = &lb->services[flow->service];
 	const __u32 number = service->backend_base + flow->backend;
-	const struct lb_backend *backend =
-		&lb->backends[number < lb->meta->backends ? number : 0];
+	const struct lb_backend *backend = &lb->backends[number < lb->meta->backends ? number : 0];
 	const __u32 hz = lb->control->hz;
 
 	memset(info, 0, sizeof(*info));
@@ -179,7 +178,8 @@ int lb_schedule(struct lb *lb, __u8 proto, const union lb_addr *client, __u16 cl
 	if (number == lb->meta->services)
 		return lb_fail(err, -ENOENT, "no service at %s %s: see 'lbctl service list'",
 			       lb_proto_name(proto), lb_endpoint_format(vip, port, text));
-	hash = lb_hash_tuple(&lb->meta->tuple_key, client, vip, htons(client_port), htons(port), proto);
+	hash = lb_hash_tuple(&lb->meta->tuple_key, client, vip, htons(client_port), htons(port),
+			     proto);
 	at = lb_hash_slot(hash, lb->services[number].slots);
 	owner = lb->lines[lb->services[number].line + at / LB_OWNERS_PER_LINE]
 			.owner[at % LB_OWNERS_PER_LINE] &

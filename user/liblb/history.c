@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What slots were before their first change: which slots of a new table need a history, which ones have
- * had theirs long enough, and whether the map has room for them.
+ * What slots were before their first change: which slots of a new table need a history, which ones
+ * have had theirs long enough, and whether the map has room for them.
  */
 #include <errno.h>
 #include <netinet/in.h>
@@ -23,8 +23,8 @@ static bool has_traffic(struct lb *lb, __u32 number)
 }
 
 /*
- * Whose connections nobody else remembers: nat over TCP, and still in the document. Those that have had no
- * packet yet are noted as quiet.
+ * Whose connections nobody else remembers: nat over TCP, and still in the document. Those that have
+ * had no packet yet are noted as quiet.
  */
 static int mark_stateless(struct lb *lb, struct lb_service_change *service, bool **out)
 {
@@ -68,8 +68,7 @@ static bool read_alive(struct lb *lb, const struct lb_service_change *service, _
 {
 	return !bpf_map_lookup_elem(lb->maps[LB_MAP_HISTORY].fd, &key, history) &&
 	       /* A packet may have stamped it since the clock was read. */
-	       (__s64)(service->now - history->stamp) <=
-		       (__s64)service->value.timeout_established;
+	       (__s64)(service->now - history->stamp) <= (__s64)service->value.timeout_established;
 }
 
 static void add(struct lb_service_change *service, __u32 key, const struct lb_history *history)
@@ -106,8 +105,8 @@ static void weigh_slot(struct lb *lb, struct lb_service_change *service, const b
 }
 
 /*
- * Sets the history bits of the new table and lists what the map must gain and lose. A table that stays as
- * it is is looked through only now and then, since each slot with history costs a call.
+ * Sets the history bits of the new table and lists what the map must gain and lose. A table that
+ * stays as it is is looked through only now and then, since each slot with history costs a call.
  */
 int lb_history_weigh(struct lb *lb, struct lb_service_change *service, struct lb_error *err)
 {
@@ -153,7 +152,8 @@ static bool is_pointed_at(const struct lb *lb, __u32 key)
 
 	return number < lb->meta->services && service->flags & LB_S_IN_USE &&
 	       slot < service->slots &&
-	       lb->lines[service->line + slot / LB_OWNERS_PER_LINE].owner[slot % LB_OWNERS_PER_LINE] &
+	       lb->lines[service->line + slot / LB_OWNERS_PER_LINE]
+			       .owner[slot % LB_OWNERS_PER_LINE] &
 		       LB_OWNER_HISTORY;
 }
 
@@ -211,8 +211,8 @@ int lb_history_write(struct lb *lb, const struct lb_service_change *service, str
 }
 
 /*
- * A backend that was quiet until the flip and is not now: its first connection may have opened in between.
- * Its slots get their history after the event, in the table in force.
+ * A backend that was quiet until the flip and is not now: its first connection may have opened in
+ * between. Its slots get their history after the event, in the table in force.
  */
 void lb_history_add_late(struct lb *lb, struct lb_service_change *service)
 {
@@ -230,8 +230,7 @@ void lb_history_add_late(struct lb *lb, struct lb_service_change *service)
 						    .before = before };
 
 		if (service->owners[slot] == before || service->owners[slot] & LB_OWNER_HISTORY ||
-		    !service->quiet[before] ||
-		    !has_traffic(lb, value->backend_base + before) ||
+		    !service->quiet[before] || !has_traffic(lb, value->backend_base + before) ||
 		    bpf_map_update_elem(lb->maps[LB_MAP_HISTORY].fd, &key, &history, 0))
 			continue;
 		lb->control->histories++;

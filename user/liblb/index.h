@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * From a hash to the numbers that may have it: open addressing, made for one plan and thrown away, so
- * that thousands of backends are not compared with one another.
+ * From a hash to the numbers that may have it: open addressing, made for one plan and thrown away,
+ * so that thousands of backends are not compared with one another.
  */
 #ifndef LB_INDEX_H
 #define LB_INDEX_H

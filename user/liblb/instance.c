@@ -52,8 +52,9 @@ static bool is_same_file(const char *a, const char *b)
 }
 
 /*
- * Whether this process is in the host's (or container's) own namespace: that of process 1; where that
- * cannot be read, the one with the number that kernels from 6.18 on give the initial namespace.
+ * Whether this process is in the host's (or container's) own namespace: that of process 1; where
+ * that cannot be read, the one with the number that kernels from 6.18 on give the initial
+ * namespace.
  */
 static bool is_initial(const char *kind, ino_t initial)
 {
@@ -104,7 +105,8 @@ static int enter_namespace(struct lb *lb, const char *netns, struct lb_error *er
 		return 0;
 	}
 	if (!*netns || strchr(netns, '/') || strlen(netns) > 100)
-		return lb_fail(err, -EINVAL, "'%s' is no name of a network namespace: see 'ip netns list'",
+		return lb_fail(err, -EINVAL,
+			       "'%s' is no name of a network namespace: see 'ip netns list'",
 			       netns);
 	snprintf(path, sizeof(path), NETNS_DIR "/%s", netns);
 	fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -129,7 +131,8 @@ static int check_bpffs(struct lb *lb, struct lb_error *err)
 	/* A mount made in somebody's private mount namespace would be gone with the command. */
 	if (!is_initial("mnt", MNT_INITIAL))
 		return lb_fail(err, -ENODEV,
-			       "no bpffs at " LB_BPFFS " in this mount namespace (as inside 'ip netns "
+			       "no bpffs at " LB_BPFFS
+			       " in this mount namespace (as inside 'ip netns "
 			       "exec'): run 'lbctl -n NAME ...' from outside instead");
 	if (mount("bpf", LB_BPFFS, "bpf", 0, "mode=0700"))
 		return lb_fail(err, -ENODEV, "no bpffs at " LB_BPFFS " and mounting one failed: %s",
@@ -185,8 +188,7 @@ static void drop_foreign_state(struct lb *lb)
 	if (known == lb->cookie)
 		return;
 	if (known && !unlink(lb->state_path))
-		lb_notice(lb, "dropped the configuration of an earlier namespace %s",
-			  lb->instance);
+		lb_notice(lb, "dropped the configuration of an earlier namespace %s", lb->instance);
 	file = fopen(path, "we");
 	if (file) {
 		fprintf(file, "%llu\n", (unsigned long long)lb->cookie);
@@ -207,10 +209,11 @@ static int check_other_abi(struct lb *lb, struct lb_error *err)
 
 		snprintf(path, sizeof(path), LB_BPFFS "/lbctl/%s/%s", entry->d_name, lb->pin_name);
 		if (version > 0 && version != LB_ABI_VERSION && !access(path, F_OK))
-			ret = lb_fail(err, -EPROTO,
-				      "%s: pinned maps of ABI version %d, this lbctl has version %d: "
-				      "detach with the lbctl that attached, then attach with this one",
-				      path, version, LB_ABI_VERSION);
+			ret = lb_fail(
+				err, -EPROTO,
+				"%s: pinned maps of ABI version %d, this lbctl has version %d: "
+				"detach with the lbctl that attached, then attach with this one",
+				path, version, LB_ABI_VERSION);
 	}
 	if (dir)
 		closedir(dir);
@@ -307,7 +310,8 @@ static void finish_killed(struct lb *lb)
 	if (!lb->control->is_dirty)
 		return;
 	if (lb_apply_intent(lb, &err))
-		lb_notice(lb, "an earlier command was cut off and cannot be finished: %s", err.text);
+		lb_notice(lb, "an earlier command was cut off and cannot be finished: %s",
+			  err.text);
 	else
 		lb_notice(lb, "finished what an earlier command that was cut off had begun");
 }
@@ -326,10 +330,11 @@ int lb_lock(struct lb *lb, struct lb_error *err)
 		if (errno != EWOULDBLOCK && errno != EINTR)
 			return lb_fail(err, -errno, "%s: %s", path, strerror(errno));
 		if (tries == 0)
-			return lb_fail(err, -EBUSY,
-				       "another command has held %s for %d s: try again, or find it with "
-				       "'fuser -v %s'",
-				       path, LB_LOCK_WAIT_S, path);
+			return lb_fail(
+				err, -EBUSY,
+				"another command has held %s for %d s: try again, or find it with "
+				"'fuser -v %s'",
+				path, LB_LOCK_WAIT_S, path);
 		nanosleep(&step, NULL);
 	}
 	/* While this one waited, another may have made or removed the maps. */

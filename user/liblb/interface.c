@@ -33,7 +33,8 @@ static int read_interface(int fd, const char *ifname, struct lb_interface *out,
 		return lb_fail(err, -errno, "interface %s: %s", ifname, strerror(errno));
 	if (request.ifr_hwaddr.sa_family != ARPHRD_ETHER)
 		return lb_fail(err, -EOPNOTSUPP,
-			       "interface %s carries no Ethernet frames: attach to one that does", ifname);
+			       "interface %s carries no Ethernet frames: attach to one that does",
+			       ifname);
 	memcpy(out->mac, request.ifr_hwaddr.sa_data, sizeof(out->mac));
 	request.ifr_data = (void *)&driver;
 	if (!ioctl(fd, SIOCETHTOOL, &request))
@@ -111,9 +112,9 @@ static void keep_router_advertisements(void)
 }
 
 /*
- * The kernel's routing answers XDP only for interfaces that forward. IPv4 has a switch an interface that
- * serves both XDP and the kernel. IPv6 needs the host's, for packets that are left to the kernel, unless
- * the kernel has force_forwarding (6.17). Nothing is switched in silence.
+ * The kernel's routing answers XDP only for interfaces that forward. IPv4 has a switch an interface
+ * that serves both XDP and the kernel. IPv6 needs the host's, for packets that are left to the
+ * kernel, unless the kernel has force_forwarding (6.17). Nothing is switched in silence.
  */
 void lb_interface_enable_forwarding(struct lb *lb, const char *ifname)
 {

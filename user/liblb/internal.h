@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What the library's files share: the handle, the opened maps, and who does what. Nothing of this is
- * for programs.
+ * What the library's files share: the handle, the opened maps, and who does what. Nothing of this
+ * is for programs.
  */
 #ifndef LB_INTERNAL_H
 #define LB_INTERNAL_H
@@ -100,7 +100,8 @@ struct lb_bpf;
 int lb_program_open(struct lb *lb, __u32 port_number, bool is_generic, struct lb_bpf **out,
 		    struct lb_error *err);
 void lb_program_close(struct lb_bpf *skeleton);
-void lb_program_capture(char *text, size_t size); /* where libbpf's and libxdp's words go; NULL: nowhere */
+void lb_program_capture(char *text,
+			size_t size); /* where libbpf's and libxdp's words go; NULL: nowhere */
 
 /* interface.c: what the kernel says of an interface. */
 struct lb_interface {
@@ -183,7 +184,8 @@ int lb_number_endpoints(struct lb *lb, struct lb_change *change, struct lb_error
 
 /* apply.c */
 int lb_change_apply(struct lb *lb, struct lb_change *change, struct lb_error *err);
-/* Makes the maps agree with the running document, which a killed command may have left ahead of them. */
+/* Makes the maps agree with the running document, which a killed command may have left ahead of
+ * them. */
 int lb_apply_intent(struct lb *lb, struct lb_error *err);
 
 /* table.c: slots and their history. */

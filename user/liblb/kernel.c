@@ -28,7 +28,8 @@
 #define HISTORY_LIMIT 524288u
 #define SETTLE_FALLBACK_MS 100
 
-/* Fixed, so that every balancer sends a five-tuple to the same slot. Odd multipliers, no meaning. */
+/* Fixed, so that every balancer sends a five-tuple to the same slot. Odd multipliers, no meaning.
+ */
 static const struct lb_hash_key tuple_key = {
 	.seed = 0x6c62272e07bb0142ull,
 	.word = { 0x9ae16a3b2f90404full, 0xc949c7defebe8ca9ull, 0xb492b66fbe98f273ull,
@@ -132,9 +133,10 @@ static int open_maps(struct lb *lb, const char *dir, struct lb_error *err)
 		snprintf(path, sizeof(path), "%s/%s", dir, map_names[i]);
 		lb->maps[i].fd = bpf_obj_get(path);
 		if (lb->maps[i].fd < 0)
-			return lb_fail(err, -errno,
-				       "%s: %s; if pins were removed by hand, 'rm -r %s' and attach anew",
-				       path, strerror(errno), dir);
+			return lb_fail(
+				err, -errno,
+				"%s: %s; if pins were removed by hand, 'rm -r %s' and attach anew",
+				path, strerror(errno), dir);
 		if (i < LB_MAP_MMAPPED && map_memory(&lb->maps[i]))
 			return lb_fail(err, -EPROTO, "%s: cannot be mapped into memory: %s", path,
 				       strerror(errno));
@@ -155,10 +157,11 @@ int lb_kernel_open(struct lb *lb, struct lb_error *err)
 		return -ENOENT;
 	ret = open_maps(lb, lb->pin_dir, err);
 	if (!ret && lb->meta->abi_version != LB_ABI_VERSION)
-		ret = lb_fail(err, -EPROTO,
-			      "%s: pinned maps of ABI version %u, this lbctl has version %d: detach with "
-			      "the lbctl that attached, then attach with this one",
-			      lb->pin_dir, lb->meta->abi_version, LB_ABI_VERSION);
+		ret = lb_fail(
+			err, -EPROTO,
+			"%s: pinned maps of ABI version %u, this lbctl has version %d: detach with "
+			"the lbctl that attached, then attach with this one",
+			lb->pin_dir, lb->meta->abi_version, LB_ABI_VERSION);
 	if (!ret && lb->meta->namespace_cookie != lb->cookie) {
 		lb_kernel_remove(lb, NULL);
 		lb_notice(lb, "dropped the maps of an earlier namespace %s", lb->instance);
@@ -267,7 +270,8 @@ void lb_read_port_ranges(struct lb *lb)
 	control->port_low[1] = high + 1 > 65535 ? 65535 : high + 1;
 	control->port_count[1] = 65535 - high;
 	if (!control->port_count[0] && !control->port_count[1])
-		lb_notice(lb, "ip_local_port_range leaves no port to full NAT, every new connection ends in "
+		lb_notice(lb, "ip_local_port_range leaves no port to full NAT, every new "
+			      "connection ends in "
 			      "ports_full: narrow it, for example to '32768 60999'");
 }
 
@@ -288,7 +292,8 @@ void lb_limits_to_meta(const struct lb_limits *limits, struct lb_meta *meta)
 	meta->backends = limits->backends;
 	meta->lines = 2 * ((limits->slots + LB_OWNERS_PER_LINE - 1) / LB_OWNERS_PER_LINE);
 	meta->flows = round_up_power(limits->flows);
-	/* A service has an entry for itself and one for its address; half full fits almost any seed. */
+	/* A service has an entry for itself and one for its address; half full fits almost any
+	 * seed. */
 	meta->buckets[LB_LOOKUP_SERVICES] = round_up_power(limits->services);
 	meta->buckets[LB_LOOKUP_ENDPOINTS] = round_up_power(limits->backends);
 	meta->histories = limits->slots < HISTORY_LIMIT ? limits->slots : HISTORY_LIMIT;
@@ -350,7 +355,8 @@ void lb_kernel_settle(void)
 {
 	const struct timespec wait = { .tv_nsec = SETTLE_FALLBACK_MS * 1000000l };
 
-	/* The kernel waits for an RCU grace period; a packet's whole way is one read-side section. */
+	/* The kernel waits for an RCU grace period; a packet's whole way is one read-side section.
+	 */
 	if (syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0))
 		nanosleep(&wait, NULL);
 }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * The look-up tables that tell services and backends by address, port and protocol: each is written
- * beside the one in force with a seed under which every entry fits its bucket, then put into force with
- * one store.
+ * beside the one in force with a seed under which every entry fits its bucket, then put into force
+ * with one store.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -33,8 +33,7 @@ static __u32 collect_services(const struct lb_change *change, struct entry *list
 		for (unsigned int j = 0; j < i && !is_known; j++)
 			is_known = lb_addr_is_equal(&change->services[j].value.vip, &value->vip);
 		if (!is_known)
-			list[count++] =
-				(struct entry){ value->vip, 0, 0, LB_IS_ADDRESS | number };
+			list[count++] = (struct entry){ value->vip, 0, 0, LB_IS_ADDRESS | number };
 	}
 	return count;
 }

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Numbers for what is new: the first free one each. A number that flows may still name is swept from the
- * flow table before it is given again (apply.c), so it is taken only after the never-used ones.
+ * Numbers for what is new: the first free one each. A number that flows may still name is swept
+ * from the flow table before it is given again (apply.c), so it is taken only after the never-used
+ * ones.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -15,7 +16,6 @@ __u32 lb_lines_of(__u32 slots)
 {
 	return (slots + LB_OWNERS_PER_LINE - 1) / LB_OWNERS_PER_LINE;
 }
-
 
 /* First fit among the tables of all services, old and newly placed; ~0 if there is no gap. */
 static __u32 place_table(const struct lb *lb, const struct lb_change *change, __u32 length)
@@ -80,13 +80,15 @@ int lb_number_services(struct lb *lb, struct lb_change *change, struct lb_error 
 			next++;
 		if (next == lb->meta->services)
 			return lb_fail(err, -ENOSPC,
-				       "service %s: all %u services are taken: raise 'limits: services' and "
+				       "service %s: all %u services are taken: raise 'limits: "
+				       "services' and "
 				       "attach anew, or delete one first",
 				       service->config->name, lb->meta->services);
 		at = place_table(lb, change, lines);
 		if (at == ~0u)
 			return lb_fail(err, -ENOSPC,
-				       "service %s: no room for a table of %u slots: raise 'limits: slots' "
+				       "service %s: no room for a table of %u slots: raise "
+				       "'limits: slots' "
 				       "and attach anew",
 				       service->config->name, service->value.slots);
 		service->number = next++;
@@ -130,14 +132,15 @@ int lb_number_backends(struct lb *lb, struct lb_change *change, struct lb_error 
 
 			if (!backend->is_new)
 				continue;
-			backend->number = free_backend(lb, is_taken, service->value.backend_base,
-						       &next);
+			backend->number =
+				free_backend(lb, is_taken, service->value.backend_base, &next);
 			if (backend->number == ~0u) {
 				free(is_taken);
-				return lb_fail(err, -ENOSPC,
-					       "service %s: all %u backends are taken: raise 'limits: "
-					       "backends' and attach anew, or delete one first",
-					       service->config->name, lb->meta->backends);
+				return lb_fail(
+					err, -ENOSPC,
+					"service %s: all %u backends are taken: raise 'limits: "
+					"backends' and attach anew, or delete one first",
+					service->config->name, lb->meta->backends);
 			}
 			is_taken[backend->number] = true;
 		}
@@ -190,7 +193,8 @@ static __u32 free_endpoint(struct endpoints *all)
 	return ~0u;
 }
 
-/* Which endpoints the document needs, with the numbers that they have already where they have one. */
+/* Which endpoints the document needs, with the numbers that they have already where they have one.
+ */
 static int number_endpoint(struct endpoints *all, struct lb_service_change *service,
 			   struct lb_backend_change *backend, struct lb_error *err)
 {
@@ -210,10 +214,11 @@ static int number_endpoint(struct endpoints *all, struct lb_service_change *serv
 				lb_index_add(&all->index, lb_index_hash(addr, port, proto), number);
 		}
 		if (number == ~0u)
-			return lb_fail(err, -ENOSPC,
-				       "service %s: all %u backend addresses are taken: raise 'limits: "
-				       "backends' and attach anew",
-				       service->config->name, all->lb->meta->backends);
+			return lb_fail(
+				err, -ENOSPC,
+				"service %s: all %u backend addresses are taken: raise 'limits: "
+				"backends' and attach anew",
+				service->config->name, all->lb->meta->backends);
 	}
 	backend->endpoint = number;
 	endpoint = &all->planned[number];
@@ -260,9 +265,9 @@ int lb_number_endpoints(struct lb *lb, struct lb_change *change, struct lb_error
 		const struct lb_endpoint *endpoint = &lb->endpoints[i];
 
 		if (endpoint->is_in_use)
-			lb_index_add(&all.index,
-				     lb_index_hash(&endpoint->addr, endpoint->port, endpoint->proto),
-				     i);
+			lb_index_add(
+				&all.index,
+				lb_index_hash(&endpoint->addr, endpoint->port, endpoint->proto), i);
 	}
 	ret = number_all(&all, change, err);
 	lb_index_free(&all.index);

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * From a document to what must be in the maps: what is there already keeps its number, what is new gets
- * one, what is gone is listed. Nothing is written here, so a plan that cannot work changes nothing.
+ * From a document to what must be in the maps: what is there already keeps its number, what is new
+ * gets one, what is gone is listed. Nothing is written here, so a plan that cannot work changes
+ * nothing.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -103,17 +104,19 @@ static int match_backends(struct lb *lb, struct lb_service_change *change,
 
 		backend->config = &config->backends[i];
 		backend->number = change->is_new ? NOT_FOUND
-						 : find_backend(lb, index, change->number,
-								config, backend->config);
+						 : find_backend(lb, index, change->number, config,
+								backend->config);
 		backend->is_new = backend->number == NOT_FOUND;
 		if (backend->is_new || lb->is_refresh ||
 		    (!config->source_count && lb->backends[backend->number].flags & LB_B_POOL))
 			backend->has_route =
 				!lb_route_get(lb, &backend->config->addr, &backend->route);
-		if (backend->is_new && lb_backend_mode(config, backend->config) == LB_MODE_FULLNAT &&
+		if (backend->is_new &&
+		    lb_backend_mode(config, backend->config) == LB_MODE_FULLNAT &&
 		    !config->source_count && !backend->has_route)
 			return lb_fail(err, -EHOSTUNREACH,
-				       "backend %s of service %s: no route to it, so full NAT has no source "
+				       "backend %s of service %s: no route to it, so full NAT has "
+				       "no source "
 				       "address: add a route, or set 'source ADDR' on the service",
 				       lb_addr_format(&backend->config->addr, text), config->name);
 		if (backend->is_new)
@@ -145,7 +148,8 @@ static int match_services(struct lb *lb, const struct lb_config *config, struct 
 			is_kept[service->number] = true;
 			if (old->slots != service->config->slots)
 				return lb_fail(err, -EINVAL,
-					       "service %s: its table has %u slots and keeps them: to get %u, "
+					       "service %s: its table has %u slots and keeps them: "
+					       "to get %u, "
 					       "delete the service and add it again",
 					       service->config->name, old->slots,
 					       service->config->slots);
@@ -285,8 +289,8 @@ static int plan_documents(struct lb *lb, const struct lb_config *config, struct 
 
 	if (ret)
 		return ret;
-	plan->services = calloc(config->service_count + old->service_count + 1,
-				sizeof(*plan->services));
+	plan->services =
+		calloc(config->service_count + old->service_count + 1, sizeof(*plan->services));
 	if (!plan->services) {
 		lb_config_free(old);
 		return lb_fail(err, -ENOMEM, "out of memory");

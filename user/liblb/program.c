@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Opens the datapath's object for one interface: sizes of maps, constants, and the words in which the
- * kernel refuses it. Only this file and kernel.c know the skeleton.
+ * Opens the datapath's object for one interface: sizes of maps, constants, and the words in which
+ * the kernel refuses it. Only this file and kernel.c know the skeleton.
  */
 #include <errno.h>
 #include <stdarg.h>
@@ -89,8 +89,7 @@ int lb_program_open(struct lb *lb, __u32 port_number, bool is_generic, struct lb
 		return lb_fail(err, -errno, "cannot open the datapath's object: %s",
 			       strerror(errno));
 	for (int i = 0; i < LB_MAP_COUNT; i++) {
-		struct bpf_map *map =
-			bpf_object__find_map_by_name(skeleton->obj, lb_map_name(i));
+		struct bpf_map *map = bpf_object__find_map_by_name(skeleton->obj, lb_map_name(i));
 		int ret = map ? bpf_map__reuse_fd(map, lb->maps[i].fd) : -ENOENT;
 
 		if (ret) {

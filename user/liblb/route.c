@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Asks the kernel's routing table, and has the kernel keep next hops resolved: XDP cannot send ARP, and
- * a packet with the balancer's own source address could not be left to the kernel.
+ * Asks the kernel's routing table, and has the kernel keep next hops resolved: XDP cannot send ARP,
+ * and a packet with the balancer's own source address could not be left to the kernel.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -14,7 +14,6 @@
 #include <libmnl/libmnl.h>
 
 #include "internal.h"
-
 
 static int family_of(const union lb_addr *addr)
 {
@@ -82,7 +81,7 @@ static int parse_route(const struct nlmsghdr *message, void *data)
 	out->is_local = route->rtm_type == RTN_LOCAL;
 	if (route->rtm_type != RTN_UNICAST && route->rtm_type != RTN_LOCAL)
 		return MNL_CB_OK;
-	mnl_attr_for_each(attr, message, sizeof(*route)) {
+	mnl_attr_for_each (attr, message, sizeof(*route)) {
 		switch (mnl_attr_get_type(attr)) {
 		case RTA_OIF:
 			out->ifindex = mnl_attr_get_u32(attr);
@@ -98,7 +97,8 @@ static int parse_route(const struct nlmsghdr *message, void *data)
 	return MNL_CB_OK;
 }
 
-/* Answers the route's interface, source and next hop; -EHOSTUNREACH, -ENETUNREACH, … as the kernel says. */
+/* Answers the route's interface, source and next hop; -EHOSTUNREACH, -ENETUNREACH, … as the kernel
+ * says. */
 int lb_route_get(struct lb *lb, const union lb_addr *addr, struct lb_route_answer *out)
 {
 	char buffer[512];
@@ -129,8 +129,8 @@ static int parse_neighbour(const struct nlmsghdr *message, void *data)
 	return MNL_CB_OK;
 }
 
-static struct ndmsg *put_neighbour(struct nlmsghdr *message, __u16 type, __u16 flags,
-				   __u32 ifindex, const union lb_addr *addr)
+static struct ndmsg *put_neighbour(struct nlmsghdr *message, __u16 type, __u16 flags, __u32 ifindex,
+				   const union lb_addr *addr)
 {
 	struct ndmsg *neighbour;
 

@@ -15,8 +15,8 @@ int lb_read_backend_cpu(struct lb *lb, __u32 number, struct lb_totals *out)
 	struct lb_backend_cpu_block *each = calloc(lb->cpus, sizeof(*each));
 	const __u32 block = number / LB_CPU_BLOCK;
 	struct lb_totals sum = {};
-	int ret = each ? bpf_map_lookup_elem(lb->maps[LB_MAP_BACKEND_CPU].fd, &block, each)
-		       : -ENOMEM;
+	int ret =
+		each ? bpf_map_lookup_elem(lb->maps[LB_MAP_BACKEND_CPU].fd, &block, each) : -ENOMEM;
 
 	for (int i = 0; !ret && i < lb->cpus; i++) {
 		const struct lb_backend_cpu *local = &each[i].backend[number % LB_CPU_BLOCK];
@@ -33,8 +33,8 @@ int lb_read_backend_cpu(struct lb *lb, __u32 number, struct lb_totals *out)
 	return ret;
 }
 
-static int read_reasons(struct lb *lb, enum lb_map_id map, __u32 number, size_t size,
-			size_t offset, __u64 reasons[LB_R_COUNT], __u64 *received)
+static int read_reasons(struct lb *lb, enum lb_map_id map, __u32 number, size_t size, size_t offset,
+			__u64 reasons[LB_R_COUNT], __u64 *received)
 {
 	char *each = calloc(lb->cpus, size);
 	int ret = each ? bpf_map_lookup_elem(lb->maps[map].fd, &number, each) : -ENOMEM;
@@ -105,7 +105,8 @@ static int fill_backend(struct lb *lb, __u32 number, __u32 slots, __u64 active,
 	out->traffic.bytes_out = sum.bytes_out - base->bytes_out;
 	out->traffic.connections = sum.connections - base->connections;
 	out->traffic.active = active;
-	if (backend->mode == LB_MODE_NAT && !(service->flags & LB_S_TRACKED && service->proto == IPPROTO_UDP))
+	if (backend->mode == LB_MODE_NAT &&
+	    !(service->flags & LB_S_TRACKED && service->proto == IPPROTO_UDP))
 		out->traffic.active = LB_UNKNOWN;
 	if (backend->mode == LB_MODE_FULLNAT)
 		out->traffic.ports_limit =

@@ -83,8 +83,9 @@ static void flip(struct lb *lb, struct lb_service_change *service)
 }
 
 /*
- * History first, then the table aside, then the flip: a killed command leaves the old table in force, and
- * entries of the history that no bit points at. The service's own entry must be in place.
+ * History first, then the table aside, then the flip: a killed command leaves the old table in
+ * force, and entries of the history that no bit points at. The service's own entry must be in
+ * place.
  */
 int lb_table_write(struct lb *lb, struct lb_service_change *service, struct lb_error *err)
 {

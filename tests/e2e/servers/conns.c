@@ -85,7 +85,8 @@ static void finish(struct conn *conn, const char *error)
 
 	if (error) {
 		failed++;
-		snprintf(text, sizeof(text), "%s%s", error, conn->is_sent ? " (after sending)" : "");
+		snprintf(text, sizeof(text), "%s%s", error,
+			 conn->is_sent ? " (after sending)" : "");
 		count_in(errors, text);
 	} else {
 		finished++;
@@ -96,7 +97,8 @@ static void finish(struct conn *conn, const char *error)
 
 static socklen_t length_of(const struct sockaddr_storage *addr)
 {
-	return addr->ss_family == AF_INET ? sizeof(struct sockaddr_in) : sizeof(struct sockaddr_in6);
+	return addr->ss_family == AF_INET ? sizeof(struct sockaddr_in)
+					  : sizeof(struct sockaddr_in6);
 }
 
 static void set_port(struct sockaddr_storage *addr, unsigned int port)

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Shared by what attaches (attach.c), what knows libxdp's answers (xdp.c) and what reports
+ * (status.c). */
+#ifndef LB_ATTACH_H
+#define LB_ATTACH_H
+
+#include <xdp/libxdp.h>
+
+#include "internal.h"
+
+/* The programs on an interface, to be closed with xdp_multiprog__close; NULL if there are none. */
+struct xdp_multiprog *lb_xdp_get(__u32 ifindex);
+/* Our program among them: alone, or the dispatcher's. NULL if it is not there. */
+struct xdp_program *lb_xdp_find(const struct xdp_multiprog *programs, __u32 id);
+/* is_native may be NULL. */
+bool lb_xdp_is_running(const struct lb_port *port, bool *is_native);
+/* A command killed between attaching and noting it leaves our program there, and no number. */
+void lb_xdp_adopt(const struct lb *lb, struct lb_port *port);
+/* -EBUSY if a program is there that nobody can join. */
+int lb_xdp_check_foreign(const char *ifname, __u32 ifindex, struct lb_error *err);
+
+__u32 lb_port_count(const struct lb *lb);
+void lb_port_describe(const struct lb_port *port, const char *ifname,
+		      const struct lb_interface *interface, struct lb_attached *out);
+
+#endif
