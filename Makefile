@@ -95,7 +95,7 @@ test-kernels:
 	scripts/test-kernels
 
 bench:
-	scripts/setup demo
+	scripts/setup bench
 	$(MAKE) all
 	scripts/bench
 
