@@ -11,7 +11,7 @@
 #include "lb_hash.h"
 #include "lb_reason.h"
 
-#define LB_ABI_VERSION 1
+#define LB_ABI_VERSION 2
 
 #define LB_NAME_SIZE 32		/* a service's name with its closing NUL */
 #define LB_SERVICES_LIMIT 4096	/* a service's number fits 12 bits of a history key */

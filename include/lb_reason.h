@@ -52,7 +52,7 @@ enum lb_reason {
 };
 
 /* Counters have room for a power of two of reasons, so that a mask bounds the index. */
-#define LB_R_SLOTS 32
+#define LB_R_SLOTS 64
 _Static_assert(LB_R_COUNT <= LB_R_SLOTS, "more reasons than counters");
 
 #endif
