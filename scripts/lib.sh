@@ -121,7 +121,8 @@ pass_program() {
 
 	if [ ! "$out" -nt "$src" ]; then
 		mkdir -p "${out%/*}"
-		clang -O2 -g -target bpf -Wall -Wextra -Werror -c "$src" -o "$out"
+		clang -O2 -g -target bpf -Wall -Wextra -Werror "-I/usr/include/$(uname -m)-linux-gnu" \
+			-c "$src" -o "$out"
 	fi
 	echo "$out"
 }
