@@ -96,6 +96,14 @@ struct lb_limits {	/* fixed when the maps are made, at the first attach */
 	__u32 flows;	/* flow table entries (full NAT: two a connection), default 524,288 */
 };
 
+enum lb_limit { /* in the order of struct lb_limits */
+		LB_LIMIT_SERVICES,
+		LB_LIMIT_BACKENDS,
+		LB_LIMIT_SLOTS,
+		LB_LIMIT_FLOWS,
+		LB_LIMITS,
+};
+
 struct lb_config {
 	struct lb_limits limits;
 	struct lb_service_config *services;
@@ -209,6 +217,11 @@ struct lb_attach_options {
 	__u32 priority;	   /* run order in the dispatcher, LB_PRIORITY_DEFAULT */
 	bool arp;	   /* answer ARP and neighbour solicitation for services' addresses */
 	bool is_arp_given; /* of an interface that is attached already: change it */
+	/*
+	 * NULL: the document's. Otherwise they become the document's if the attach succeeds; -EBUSY
+	 * if maps of other sizes are there.
+	 */
+	const struct lb_limits *limits;
 };
 
 struct lb_attached {
@@ -254,6 +267,19 @@ struct lb_status {
 	__u32 verified_insns; /* of the loaded program, 0 if the kernel does not say */
 };
 
+struct lb_limit_usage {
+	char name[16];
+	__u32 limit;  /* in force; while nothing is attached, the document's */
+	__u32 wanted; /* the document's: in force from the next first attach on */
+	__u64 used;   /* LB_UNKNOWN while nothing is attached */
+	__u64 bytes;  /* of the maps that it sizes; an estimate while nothing is attached */
+};
+
+/* limits: the document's. */
+int lb_get_limits(struct lb *lb, const struct lb_limits *limits,
+		  struct lb_limit_usage out[LB_LIMITS], struct lb_error *err);
+/* The default of limits.slots for so many services. */
+__u32 lb_limits_slots(__u32 services);
 int lb_get_status(struct lb *lb, struct lb_status **out, struct lb_error *err);
 void lb_status_free(struct lb_status *status);
 

@@ -97,6 +97,13 @@ bad_interfaces() {
 	bad "driver refuses native mode" 1 "lo|native|support" attach lo mode native
 }
 
+bad_limits() {
+	bad "limit below its range" 1 "flows 100 is out of range.*1024" attach eth3 flows 100
+	bad "limit above its range" 1 "services 5000 is out of range.*4096" attach eth3 services 5000
+	bad "limit not a number" 2 "slots 'many'" attach eth3 slots many
+	bad "limit changed while attached" 1 "eth3.*detach all" attach eth3 backends 64
+}
+
 bad_surroundings() {
 	local outside=$WORK/lbctl
 
@@ -193,6 +200,7 @@ main() {
 	[ -n "$STATE" ] || die "no state.yaml for ${PREFIX}lb under /run/lbctl"
 	bad_arguments
 	bad_objects
+	bad_limits
 	bad_interfaces
 	bad_surroundings
 	bad_documents

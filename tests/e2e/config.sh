@@ -65,6 +65,39 @@ configured_first() {
 	lb service del early
 }
 
+# limit NAME KEY: a figure of 'status'.
+limit() {
+	lb -j status | "$PYTHON" -c 'import json, sys
+print([x[sys.argv[2]] for x in json.load(sys.stdin)["limit_usage"] if x["limit"] == sys.argv[1]][0])' "$@"
+}
+
+is_refused() {
+	! "$@"
+}
+
+# Options of the first attach; refused options leave the document alone.
+limits_as_options() {
+	lb config show >"$WORK/limits.yaml"
+	lb -q detach all
+	is_refused lb attach eth0 mode native flows 2048 backends 1
+	is_refused lb attach eth9 flows 2048
+	lb config show | diff "$WORK/limits.yaml" -
+	[ "$(limit flows used)" = None ] && [ "$(limit flows bytes)" -gt 30000000 ]
+	lb -q attach eth0 mode native services 600 flows 8192
+	[ "$(limit services in_force)" = 600 ] && [ "$(limit flows in_force)" = 8192 ]
+	[ "$(limit flows bytes)" -ge $((8192 * 64)) ] && [ "$(limit flows bytes)" -lt $((8192 * 80)) ]
+	[ "$(limit backends used)" = 3 ] && [ "$(limit slots in_force)" = $((600 * 16384)) ]
+	lb status | grep -E '^flows +8,192 '
+	lb -q attach eth1 mode native services 600
+	connect_many 4 80 60
+	lb -q detach all
+	lb -q attach eth0 mode native
+	[ "$(limit services in_force)" = 600 ]
+	lb -q detach all
+	lb config apply "$WORK/limits.yaml"
+	attach_all native
+}
+
 json_is_valid() {
 	local words
 
@@ -118,6 +151,8 @@ main() {
 	check "intent outlives detaching" outlives_detach
 	next_ports 400
 	check "configured before attaching" configured_first
+	check "limits as options of attach" limits_as_options
+	next_ports 60
 	check "JSON everywhere" json_is_valid
 	check "empty document and back" empty_document
 	next_ports 60

@@ -6,16 +6,21 @@
 
 #include "lbctl.h"
 
+struct request {
+	struct lb_attach_options options;
+	struct lb_limits limits; /* 0: not given */
+};
+
 static int take_mode(void *into, const char *value)
 {
-	struct lb_attach_options *options = into;
+	struct request *request = into;
 
 	if (!strcmp(value, "auto"))
-		options->mode = LB_ATTACH_AUTO;
+		request->options.mode = LB_ATTACH_AUTO;
 	else if (!strcmp(value, "native"))
-		options->mode = LB_ATTACH_NATIVE;
+		request->options.mode = LB_ATTACH_NATIVE;
 	else if (!strcmp(value, "generic"))
-		options->mode = LB_ATTACH_GENERIC;
+		request->options.mode = LB_ATTACH_GENERIC;
 	else
 		return -EINVAL;
 	return 0;
@@ -23,21 +28,51 @@ static int take_mode(void *into, const char *value)
 
 static int take_priority(void *into, const char *value)
 {
-	return word_number(value, 1, 65535, &((struct lb_attach_options *)into)->priority);
+	return word_number(value, 1, 65535, &((struct request *)into)->options.priority);
 }
 
 static int take_arp(void *into, const char *value)
 {
-	struct lb_attach_options *options = into;
+	struct request *request = into;
 
-	options->is_arp_given = true;
-	return word_switch(value, &options->arp);
+	request->options.is_arp_given = true;
+	return word_switch(value, &request->options.arp);
+}
+
+/* The document's check knows the ranges; a limit of 0 it would refuse as well. */
+static int take_limit(const char *value, __u32 *limit)
+{
+	return word_number(value, 1, UINT32_MAX, limit);
+}
+
+static int take_services(void *into, const char *value)
+{
+	return take_limit(value, &((struct request *)into)->limits.services);
+}
+
+static int take_backends(void *into, const char *value)
+{
+	return take_limit(value, &((struct request *)into)->limits.backends);
+}
+
+static int take_slots(void *into, const char *value)
+{
+	return take_limit(value, &((struct request *)into)->limits.slots);
+}
+
+static int take_flows(void *into, const char *value)
+{
+	return take_limit(value, &((struct request *)into)->limits.flows);
 }
 
 static const struct setting settings[] = {
 	{ "mode", "auto, native or generic", take_mode },
 	{ "priority", "a number from 1 to 65535", take_priority },
 	{ "arp", "on or off", take_arp },
+	{ "services", "a number of services", take_services },
+	{ "backends", "a number of backends", take_backends },
+	{ "slots", "a number of slots, of all services together", take_slots },
+	{ "flows", "a number of flow table entries", take_flows },
 	{ 0 },
 };
 
@@ -78,9 +113,31 @@ static int print_attached(const struct lbctl *ctl, const struct lb_attached *att
 	return EXIT_OK;
 }
 
+/* Limits that were not named stay as the document has them. */
+static void complete_limits(struct request *request, const struct lb_limits *known)
+{
+	const struct lb_limits given = request->limits;
+
+	if (!given.services && !given.backends && !given.slots && !given.flows)
+		return;
+	request->limits = *known;
+	if (given.services) {
+		request->limits.services = given.services;
+		if (known->slots == lb_limits_slots(known->services))
+			request->limits.slots = lb_limits_slots(given.services);
+	}
+	if (given.backends)
+		request->limits.backends = given.backends;
+	if (given.slots)
+		request->limits.slots = given.slots;
+	if (given.flows)
+		request->limits.flows = given.flows;
+	request->options.limits = &request->limits;
+}
+
 static int attach(const struct lbctl *ctl, struct words *words)
 {
-	struct lb_attach_options options = { .priority = LB_PRIORITY_DEFAULT };
+	struct request request = { .options.priority = LB_PRIORITY_DEFAULT };
 	CLEANUP(session_end) struct session session = { 0 };
 	const char *ifname = word_need(words, "the interface");
 	struct lb_attached attached;
@@ -88,12 +145,13 @@ static int attach(const struct lbctl *ctl, struct words *words)
 
 	if (!ifname)
 		return EXIT_USAGE;
-	code = words_settings(words, settings, &options);
+	code = words_settings(words, settings, &request);
 	if (!code)
 		code = session_begin(&session, ctl, true);
 	if (code)
 		return code;
-	if (lb_attach(session.lb, ifname, &options, &attached, &session.err))
+	complete_limits(&request, &session.config->limits);
+	if (lb_attach(session.lb, ifname, &request.options, &attached, &session.err))
 		return refuse_error(&session.err);
 	note_fallbacks(ctl, &attached);
 	return print_attached(ctl, &attached);
@@ -102,13 +160,20 @@ static int attach(const struct lbctl *ctl, struct words *words)
 const struct command cmd_attach = {
 	.name = "attach",
 	.summary = "Attach the balancer to an interface",
-	.details = "mode      auto (native, else generic), native or generic\n"
-		   "priority  run order among the XDP programs of the interface, 50 if not given\n"
-		   "arp       answer ARP and neighbour solicitation for the services' addresses:\n"
-		   "          on for one-armed set-ups, off (the default) where they are routed "
-		   "here\n",
-	.verbs = (const struct verb[]){ { "", NULL,
-					  "IF [mode auto|native|generic] [priority N] [arp on|off]",
-					  attach },
-					{ 0 } },
+	.details =
+		"mode      auto (native, else generic), native or generic\n"
+		"priority  run order among the XDP programs of the interface, 50 if not given\n"
+		"arp       answer ARP and neighbour solicitation for the services' addresses:\n"
+		"          on for one-armed set-ups, off (the default) where they are routed "
+		"here\n"
+		"services, backends, slots, flows\n"
+		"          limits, kept in the document: sizes of the maps, which are made at the\n"
+		"          first attach and fixed until 'detach all'; 'lbctl status' shows what\n"
+		"          each costs\n",
+	.verbs =
+		(const struct verb[]){ { "", NULL,
+					 "IF [mode auto|native|generic] [priority N] [arp on|off]\n"
+					 "       [services N] [backends N] [slots N] [flows N]",
+					 attach },
+				       { 0 } },
 };

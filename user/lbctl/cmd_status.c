@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * lbctl status: the interfaces, the maps, the limits and what they cost; and the same as one line
+ * lbctl status: the interfaces, the limits and what they cost, the maps; and the same as one line
  * with the exit code of a monitoring plugin.
  */
 #include <errno.h>
@@ -25,17 +25,33 @@ static json_t *limits_json(const struct lb_limits *limits)
 			 (json_int_t)limits->slots, "flows", (json_int_t)limits->flows);
 }
 
-static int print_status_json(const struct session *session, const struct lb_status *status)
+static json_t *limit_usage_json(const struct lb_limit_usage usage[LB_LIMITS])
+{
+	json_t *array = json_array();
+
+	for (int i = 0; i < LB_LIMITS; i++)
+		(void)json_array_append_new(array, json_pack("{s:s, s:o, s:o, s:o, s:o}", "limit",
+							     usage[i].name, "in_force",
+							     json_count(usage[i].limit), "document",
+							     json_count(usage[i].wanted), "used",
+							     json_count(usage[i].used), "bytes",
+							     json_count(usage[i].bytes)));
+	return array;
+}
+
+static int print_status_json(const struct session *session, const struct lb_status *status,
+			     const struct lb_limit_usage usage[LB_LIMITS])
 {
 	json_t *interfaces = json_array();
 
 	for (unsigned int i = 0; i < status->interface_count; i++)
 		(void)json_array_append_new(interfaces, attached_json(&status->interfaces[i]));
 	return print_json(json_pack(
-		"{s:b, s:o, s:o, s:o, s:I, s:i, s:b}", "attached", status->interface_count > 0,
+		"{s:b, s:o, s:o, s:o, s:o, s:I, s:i, s:b}", "attached", status->interface_count > 0,
 		"interfaces", interfaces, "maps", maps_json(status), "limits",
-		limits_json(&session->config->limits), "bytes", (json_int_t)status->bytes,
-		"verified_insns", (int)status->verified_insns, "lost", status->has_lost));
+		limits_json(&session->config->limits), "limit_usage", limit_usage_json(usage),
+		"bytes", (json_int_t)status->bytes, "verified_insns", (int)status->verified_insns,
+		"lost", status->has_lost));
 }
 
 static int print_interfaces(const struct lb_status *status)
@@ -60,33 +76,68 @@ static int print_interfaces(const struct lb_status *status)
 	return print_table(table);
 }
 
-static int print_status(const struct session *session, const struct lb_status *status)
+static int print_limits(const struct lb_limit_usage usage[LB_LIMITS])
 {
-	const struct lb_limits *limits = &session->config->limits;
-	char a[NUMBER_TEXT_SIZE], b[NUMBER_TEXT_SIZE], c[NUMBER_TEXT_SIZE], d[NUMBER_TEXT_SIZE];
+	struct table *table = table_new("LIMIT >ENTRIES >USED >FILLED >MEMORY");
+	char text[NUMBER_TEXT_SIZE];
+
+	for (int i = 0; i < LB_LIMITS; i++) {
+		const bool is_known = usage[i].used != LB_UNKNOWN;
+
+		table_cell(table, "%s", usage[i].name);
+		table_cell(table, "%s", number_group(usage[i].limit, text));
+		table_cell(table, "%s", is_known ? number_group(usage[i].used, text) : "-");
+		table_cell(table, "%s",
+			   is_known ? number_share(usage[i].used, usage[i].limit, text) : "-");
+		table_cell(table, "%s", number_bytes(usage[i].bytes, text));
+	}
+	return print_table(table);
+}
+
+/* What the limits cost together, and which of them wait. */
+static void print_memory(const struct lb_status *status,
+			 const struct lb_limit_usage usage[LB_LIMITS])
+{
+	char text[NUMBER_TEXT_SIZE];
+	__u64 estimate = 0;
+
+	for (int i = 0; i < LB_LIMITS; i++) {
+		estimate += usage[i].bytes;
+		if (usage[i].wanted != usage[i].limit)
+			(void)printf("the document's limit of %s %s takes effect at 'lbctl detach "
+				     "all' and 'lbctl attach'\n",
+				     number_group(usage[i].wanted, text), usage[i].name);
+	}
+	if (!status->map_count) {
+		(void)printf("memory: about %s once something is attached\n",
+			     number_bytes(estimate, text));
+		return;
+	}
+	(void)printf("memory: %s in all maps", number_bytes(status->bytes, text));
+	if (status->verified_insns)
+		(void)printf(", program of %s verified instructions",
+			     number_group(status->verified_insns, text));
+	(void)putchar('\n');
+}
+
+static int print_status(const struct session *session, const struct lb_status *status,
+			const struct lb_limit_usage usage[LB_LIMITS])
+{
 	int code = EXIT_OK;
 
-	if (status->interface_count) {
+	if (status->interface_count)
 		code = print_interfaces(status);
-		(void)putchar('\n');
-	} else {
+	else
 		(void)printf("nothing is attached: 'lbctl attach IF' puts the configuration into "
 			     "force\n");
-	}
-	if (!code && status->map_count) {
+	(void)putchar('\n');
+	if (!code && status->map_count && session->ctl->is_verbose) {
 		code = print_maps(session->ctl, status);
 		(void)putchar('\n');
 	}
-	(void)printf("limits: services %s, backends %s, slots %s, flows %s\n",
-		     number_group(limits->services, a), number_group(limits->backends, b),
-		     number_group(limits->slots, c), number_group(limits->flows, d));
-	if (status->map_count)
-		(void)printf("memory: %s in all maps", number_bytes(status->bytes, a));
-	if (status->map_count && status->verified_insns)
-		(void)printf(", program of %s verified instructions",
-			     number_group(status->verified_insns, b));
-	if (status->map_count)
-		(void)putchar('\n');
+	if (!code)
+		code = print_limits(usage);
+	print_memory(status, usage);
 	return code;
 }
 
@@ -94,17 +145,19 @@ static int list(const struct lbctl *ctl, struct words *words)
 {
 	CLEANUP(lb_status_free_p) struct lb_status *status = NULL;
 	CLEANUP(session_end) struct session session = { 0 };
+	struct lb_limit_usage usage[LB_LIMITS];
 	int code = words_end(words);
 
 	if (!code)
 		code = session_begin(&session, ctl, false);
 	if (code)
 		return code;
-	if (lb_get_status(session.lb, &status, &session.err))
+	if (lb_get_status(session.lb, &status, &session.err) ||
+	    lb_get_limits(session.lb, &session.config->limits, usage, &session.err))
 		return refuse_error(&session.err);
 	if (ctl->is_json)
-		return print_status_json(&session, status);
-	return print_status(&session, status);
+		return print_status_json(&session, status, usage);
+	return print_status(&session, status, usage);
 }
 
 /* The worst that is to be said about what is attached. */
@@ -169,6 +222,7 @@ const struct command cmd_status = {
 	.name = "status",
 	.summary = "Interfaces, maps, limits and memory",
 	.details =
+		"Shows each limit with the memory that it costs; with -s each map too.\n"
 		"'check' says one line and ends like a monitoring plugin: 0 fine, 1 generic mode\n"
 		"or a map over 90 % full, 2 nothing attached or a program lost, 3 not known.\n",
 	.verbs =

@@ -313,11 +313,7 @@ int lb_apply_intent(struct lb *lb, struct lb_error *err)
 /* Maps cannot grow in place; what the document says of sizes waits. */
 static void warn_of_limits(struct lb *lb, const struct lb_limits *limits)
 {
-	struct lb_meta wanted = {};
-
-	lb_limits_to_meta(limits, &wanted);
-	if (wanted.services != lb->meta->services || wanted.backends != lb->meta->backends ||
-	    wanted.lines != lb->meta->lines || wanted.flows != lb->meta->flows)
+	if (!lb_limits_are_in_force(lb, limits))
 		lb_notice(
 			lb,
 			"the limits differ from those in force; they take effect at 'lbctl detach "

@@ -201,15 +201,45 @@ static int detach_port(struct lb *lb, struct lb_port *port, struct lb_error *err
 	return 0;
 }
 
-/* The maps, from the document's limits, with the document's contents. */
-static int make_maps(struct lb *lb, struct lb_error *err)
+/* Makes them the document's; is_dry only tries whether they can be. */
+static int set_limits(struct lb *lb, const struct lb_limits *limits, bool is_dry,
+		      struct lb_error *err)
 {
 	struct lb_config *config;
 	int ret = lb_read_intent(lb, &config, err);
 
 	if (ret)
 		return ret;
-	ret = lb_kernel_create(lb, &config->limits, err);
+	config->limits = *limits;
+	ret = lb_config_check(config, err);
+	if (!ret && !is_dry)
+		ret = lb_config_write(config, lb->state_path, err);
+	lb_config_free(config);
+	return ret;
+}
+
+static int check_limits(struct lb *lb, const struct lb_limits *limits, const char *ifname,
+			struct lb_error *err)
+{
+	int ret = set_limits(lb, limits, true, err);
+
+	if (ret || !lb->is_loaded || lb_limits_are_in_force(lb, limits))
+		return ret;
+	return lb_fail(err, -EBUSY,
+		       "%s: limits cannot change while anything is attached: 'lbctl detach all', "
+		       "then attach with the new ones",
+		       ifname);
+}
+
+/* The maps, from limits or else from the document's, with the document's contents. */
+static int make_maps(struct lb *lb, const struct lb_limits *limits, struct lb_error *err)
+{
+	struct lb_config *config;
+	int ret = lb_read_intent(lb, &config, err);
+
+	if (ret)
+		return ret;
+	ret = lb_kernel_create(lb, limits ?: &config->limits, err);
 	lb_config_free(config);
 	if (!ret)
 		ret = lb_apply_intent(lb, err);
@@ -248,9 +278,14 @@ int lb_attach(struct lb *lb, const char *ifname, const struct lb_attach_options 
 			       "interface %s is down: 'ip link set dev %s up' first", ifname,
 			       ifname);
 	is_first = !lb->is_loaded;
+	if (options->limits)
+		ret = check_limits(lb, options->limits, ifname, err);
+	if (ret)
+		return ret;
 	/* Nothing is made for an interface that will not do. */
 	if (is_first)
-		ret = lb_xdp_check_foreign(ifname, interface.ifindex, err) ?: make_maps(lb, err);
+		ret = lb_xdp_check_foreign(ifname, interface.ifindex, err)
+			      ?: make_maps(lb, options->limits, err);
 	if (ret)
 		return ret;
 	port = find_port(lb, interface.ifindex);
@@ -269,6 +304,8 @@ int lb_attach(struct lb *lb, const char *ifname, const struct lb_attach_options 
 	if (ret)
 		return ret;
 	ret = is_first ? 0 : lb_apply_intent(lb, err);
+	if (!ret && options->limits)
+		ret = set_limits(lb, options->limits, false, err);
 	if (!ret)
 		*out = done;
 	return ret;

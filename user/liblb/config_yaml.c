@@ -161,7 +161,7 @@ static void read_limits(const struct lb_shape_limits *shape, struct lb_limits *l
 {
 	take(&limits->services, shape->services);
 	take(&limits->backends, shape->backends);
-	limits->slots = limits->services * LB_SLOTS_PER_SERVICE;
+	limits->slots = lb_limits_slots(limits->services);
 	take(&limits->slots, shape->slots);
 	take(&limits->flows, shape->flows);
 }

@@ -86,13 +86,22 @@ int lb_kernel_create(struct lb *lb, const struct lb_limits *limits, struct lb_er
 void lb_kernel_close(struct lb *lb);
 int lb_kernel_remove(struct lb *lb, struct lb_error *err);
 const char *lb_map_name(enum lb_map_id id);
-/* The sizes that these limits give; the other fields stay. */
-void lb_limits_to_meta(const struct lb_limits *limits, struct lb_meta *meta);
+/* What each map will take with these limits, roughly. */
+int lb_kernel_estimate(const struct lb *lb, const struct lb_limits *limits,
+		       __u64 bytes[LB_MAP_COUNT]);
 /* 0 if the kernel does not say, which is a failure. */
 __u64 lb_kernel_jiffies(const struct lb *lb);
 /* Returns once no packet is under way any more that began before the call. */
 void lb_kernel_settle(void);
 void lb_read_port_ranges(struct lb *lb);
+
+/* limits.c: the sizes that limits give; the other fields stay. */
+void lb_limits_to_meta(const struct lb_limits *limits, struct lb_meta *meta);
+/* Whether the maps have the sizes that these limits give. */
+bool lb_limits_are_in_force(const struct lb *lb, const struct lb_limits *limits);
+
+/* status.c: what the kernel holds for a map. */
+__u64 lb_map_bytes(int fd);
 
 /* program.c: loading the datapath for one interface. */
 struct bpf_object;

@@ -25,7 +25,6 @@
 #include "lb.skel.h"
 
 #define CLOCK_PIN "lb_clock"
-#define HISTORY_LIMIT 524288u
 #define SETTLE_FALLBACK_MS 100
 
 /* Fixed, so that every balancer sends a five-tuple to the same slot. Odd multipliers, no meaning.
@@ -62,15 +61,6 @@ static const char *const map_names[LB_MAP_COUNT] = {
 const char *lb_map_name(enum lb_map_id id)
 {
 	return map_names[id];
-}
-
-static __u32 round_up_power(__u32 number)
-{
-	__u32 power = 1;
-
-	while (power < number)
-		power *= 2;
-	return power;
 }
 
 static int map_memory(struct lb_map *map)
@@ -221,6 +211,34 @@ static void set_sizes(struct lb_bpf *skeleton, const struct lb_meta *meta)
 	bpf_map__set_max_entries(skeleton->maps.lb_history, meta->histories);
 }
 
+int lb_kernel_estimate(const struct lb *lb, const struct lb_limits *limits,
+		       __u64 bytes[LB_MAP_COUNT])
+{
+	struct lb_bpf *skeleton = lb_bpf__open();
+	struct lb_meta meta = {};
+
+	if (!skeleton)
+		return -errno;
+	lb_limits_to_meta(limits, &meta);
+	set_sizes(skeleton, &meta);
+	for (int i = 0; i < LB_MAP_COUNT; i++) {
+		const struct bpf_map *map =
+			bpf_object__find_map_by_name(skeleton->obj, map_names[i]);
+		const __u64 entries = bpf_map__max_entries(map);
+		const __u64 size = (bpf_map__value_size(map) + 7) & ~7u;
+
+		/* Of a hash only the heads are there from the start. */
+		if (bpf_map__type(map) == BPF_MAP_TYPE_HASH)
+			bytes[i] = entries * 2 * sizeof(void *);
+		else if (bpf_map__type(map) == BPF_MAP_TYPE_PERCPU_ARRAY)
+			bytes[i] = entries * (size * lb->cpus + sizeof(void *));
+		else
+			bytes[i] = entries * size;
+	}
+	lb_bpf__destroy(skeleton);
+	return 0;
+}
+
 static int pin_all(const char *dir, const struct lb_meta *meta, struct lb_error *err)
 {
 	char words[LB_TEXT_SIZE], path[PATH_MAX];
@@ -284,19 +302,6 @@ static void first_contents(struct lb *lb, const struct lb_meta *meta)
 	lb->control->hz = tick.tv_nsec ? (1000000000 + tick.tv_nsec / 2) / tick.tv_nsec : 250;
 	lb->control->is_settled = 1;
 	lb_read_port_ranges(lb);
-}
-
-void lb_limits_to_meta(const struct lb_limits *limits, struct lb_meta *meta)
-{
-	meta->services = limits->services;
-	meta->backends = limits->backends;
-	meta->lines = 2 * ((limits->slots + LB_OWNERS_PER_LINE - 1) / LB_OWNERS_PER_LINE);
-	meta->flows = round_up_power(limits->flows);
-	/* A service has an entry for itself and one for its address; half full fits almost any
-	 * seed. */
-	meta->buckets[LB_LOOKUP_SERVICES] = round_up_power(limits->services);
-	meta->buckets[LB_LOOKUP_ENDPOINTS] = round_up_power(limits->backends);
-	meta->histories = limits->slots < HISTORY_LIMIT ? limits->slots : HISTORY_LIMIT;
 }
 
 static int fill_meta(struct lb *lb, const struct lb_limits *limits, struct lb_meta *meta)

@@ -23,7 +23,7 @@ static void fill_interface(const struct lb_port *port, struct lb_attached *out)
 	out->was_attached = true;
 }
 
-static __u64 map_bytes(int fd)
+__u64 lb_map_bytes(int fd)
 {
 	char path[64], line[128];
 	unsigned long long bytes = 0;
@@ -85,7 +85,7 @@ static void fill_map(struct lb *lb, enum lb_map_id id, struct lb_map_usage *out)
 	if (id == LB_MAP_FLOWS)
 		out->limit *= LB_FLOWS_PER_BUCKET;
 	out->used = count_used(lb, id);
-	out->bytes = map_bytes(lb->maps[id].fd);
+	out->bytes = lb_map_bytes(lb->maps[id].fd);
 }
 
 static __u32 read_verified_insns(__u32 program_id)
