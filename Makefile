@@ -22,6 +22,7 @@ LIBS := -lxdp -lbpf -lelf -lz -lcyaml -lyaml -lmnl
 LIBLB_SRC := $(wildcard user/liblb/*.c)
 COMMON_SRC := $(wildcard user/common/*.c)
 LBCTL_SRC := $(wildcard user/lbctl/*.c)
+LBCACHE_SRC := $(filter-out user/lbcache/main.c,$(wildcard user/lbcache/*.c))
 objects = $(patsubst %.c,$(B)/%.o,$(1))
 LIBLB_OBJ := $(call objects,$(LIBLB_SRC))
 SKELETONS := $(B)/lb.skel.h $(B)/clock.skel.h
@@ -64,12 +65,16 @@ $(B)/liblb.so.0: $(LIBLB_OBJ)
 lbctl: $(call objects,$(LBCTL_SRC) $(COMMON_SRC)) $(B)/liblb.a
 	$(CC) $(LDFLAGS) -o $@ $^ $(LIBS) -ljansson
 
-HEADERS := $(wildcard include/*.h bpf/*.h user/liblb/*.h user/common/*.h tests/datapath/*.h)
+$(B)/lbcache.a: $(call objects,$(LBCACHE_SRC))
+	@rm -f $@
+	$(AR) rcs $@ $^
+
+HEADERS := $(wildcard include/*.h bpf/*.h user/liblb/*.h user/common/*.h user/lbcache/*.h tests/datapath/*.h)
 
 # One cmocka program a file; the archive gives each just what it calls.
-$(B)/tests/%: tests/unit/%.c $(B)/liblb.a $(HEADERS)
+$(B)/tests/%: tests/unit/%.c $(B)/liblb.a $(B)/lbcache.a $(HEADERS)
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) -Ibpf $(CFLAGS) $< $(call objects,$(COMMON_SRC)) $(B)/liblb.a -o $@ $(LIBS) -lcmocka -lm
+	$(CC) $(CPPFLAGS) -Ibpf $(CFLAGS) $< $(call objects,$(COMMON_SRC)) $(B)/lbcache.a $(B)/liblb.a -o $@ $(LIBS) -lcmocka -lm
 
 $(UNIT_TESTS): $(call objects,$(COMMON_SRC))
 
@@ -77,7 +82,17 @@ $(B)/tests/%: tests/datapath/%.c $(filter-out tests/datapath/test_%.c,$(wildcard
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) -Itests/datapath $(CFLAGS) $(filter %.c,$^) $(B)/liblb.a -o $@ $(LIBS) -lcmocka -lm
 
-check-tests: all $(UNIT_TESTS) $(DATAPATH_TESTS)
+# Fuzz targets with the sanitizers, and a twin of each with a bug planted that it must find.
+FUZZERS := $(patsubst tests/fuzz/%.c,$(B)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
+FUZZ_FLAGS := -std=gnu17 -O1 -g -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all
+FUZZ_SRC := $(filter user/lbcache/http_%.c,$(LBCACHE_SRC))
+
+$(B)/fuzz/%: tests/fuzz/%.c $(FUZZ_SRC) $(HEADERS)
+	@mkdir -p $(@D)
+	$(CLANG) $(CPPFLAGS) $(FUZZ_FLAGS) $(filter %.c,$^) -o $@
+	$(CLANG) $(CPPFLAGS) $(FUZZ_FLAGS) -DPLANTED $(filter %.c,$^) -o $@-planted
+
+check-tests: all $(FUZZERS) $(UNIT_TESTS) $(DATAPATH_TESTS)
 
 demo:
 	scripts/setup demo
