@@ -248,6 +248,11 @@ int lb_attach(struct lb *lb, const char *ifname, const struct lb_attach_options 
 /* NULL: from all. The last one also removes the maps; the intent stays. -ENOTCONN. Needs the lock.
  */
 int lb_detach(struct lb *lb, const char *ifname, unsigned int *count, struct lb_error *err);
+/*
+ * Removes the maps and the document of a namespace that is no more; is_forgotten says whether there
+ * were any. A namespace that exists is left alone.
+ */
+int lb_forget(const char *netns, bool *is_forgotten, struct lb_error *err);
 
 /* ---- reading: no lock ---------------------------------------------------------------------- */
 

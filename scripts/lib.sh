@@ -138,6 +138,11 @@ test_tool() {
 	echo "$out"
 }
 
+# The configuration of a balancer whose namespace is removed.
+forget_instance() {
+	[ ! -x "$LBCTL" ] || has_lab || lb -q detach all >/dev/null 2>&1 || true
+}
+
 need_bpffs() {
 	mountpoint -q /sys/fs/bpf || mount -t bpf bpf /sys/fs/bpf
 }

@@ -130,13 +130,25 @@ second_instance() {
 	PREFIX=$first
 	connect_many 4 80 60
 	count=$(lb -j backend list | "$PYTHON" -c 'import json, sys; print(len(json.load(sys.stdin)))')
+	forget_gone "${first%-}x-lb"
 	"$ROOT/scripts/lab" down "${first%-}x-"
 	next_ports 60
 	connect_many 4 80 60
 	[ "$count" = 3 ]
 }
 
+# A namespace that is removed under its balancer leaves maps; 'detach all' removes them, and only them.
+forget_gone() {
+	ip netns del "$1"
+	[ -d "/sys/fs/bpf/lbctl/v$ABI/netns-$1" ] && [ -e "/run/lbctl/netns-$1/state.yaml" ]
+	is_refused lb -n "$1" status
+	[[ $(lb -n "$1" detach all) == *"the namespace is gone"* ]]
+	[ ! -e "/sys/fs/bpf/lbctl/v$ABI/netns-$1" ] && [ ! -e "/run/lbctl/netns-$1" ]
+	is_refused lb -n "$1" detach all
+}
+
 main() {
+	ABI=$(sed -n 's/^#define LB_ABI_VERSION //p' "$ROOT/include/lb_abi.h")
 	start_scenario
 	start_all_nginx
 	attach_all native

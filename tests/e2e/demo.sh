@@ -16,7 +16,8 @@ else
 	cat "$log" >&2
 	echo "not ok demo # exit $status: $(tail -n 1 "$log")"
 fi
-if ip netns list | grep -q "^$PREFIX" || [ -e "/run/lbctl-lab/${PREFIX%-}" ]; then
+if ip netns list | grep -q "^$PREFIX" || [ -e "/run/lbctl-lab/${PREFIX%-}" ] ||
+	[ -e "/run/lbctl/netns-${PREFIX}lb" ]; then
 	echo "not ok demo leaves nothing behind # $(ip netns list | grep "^$PREFIX" | tr '\n' ' ')"
 else
 	echo "ok demo leaves nothing behind"

@@ -24,7 +24,6 @@
 
 #include "internal.h"
 
-#define NETNS_DIR "/run/netns"
 #define NET_INITIAL 0xeffffff9u
 #define MNT_INITIAL 0xeffffff8u
 
@@ -71,14 +70,14 @@ static bool is_initial(const char *kind, ino_t initial)
 /* The name that `ip netns` has for the namespace this process is in, if it has one. */
 static bool find_netns_name(char *name, size_t size)
 {
-	DIR *dir = opendir(NETNS_DIR);
+	DIR *dir = opendir(LB_NETNS_DIR);
 	struct dirent *entry;
 	bool is_found = false;
 
 	while (dir && !is_found && (entry = readdir(dir))) {
 		char path[PATH_MAX];
 
-		snprintf(path, sizeof(path), NETNS_DIR "/%s", entry->d_name);
+		snprintf(path, sizeof(path), LB_NETNS_DIR "/%s", entry->d_name);
 		is_found = entry->d_name[0] != '.' && is_same_file(path, "/proc/self/ns/net");
 		if (is_found)
 			snprintf(name, size, "netns-%.100s", entry->d_name);
@@ -86,6 +85,11 @@ static bool find_netns_name(char *name, size_t size)
 	if (dir)
 		closedir(dir);
 	return is_found;
+}
+
+bool lb_netns_is_name(const char *netns)
+{
+	return *netns && !strchr(netns, '/') && strlen(netns) <= 100;
 }
 
 static int enter_namespace(struct lb *lb, const char *netns, struct lb_error *err)
@@ -104,11 +108,11 @@ static int enter_namespace(struct lb *lb, const char *netns, struct lb_error *er
 								: (unsigned long long)st.st_ino);
 		return 0;
 	}
-	if (!*netns || strchr(netns, '/') || strlen(netns) > 100)
+	if (!lb_netns_is_name(netns))
 		return lb_fail(err, -EINVAL,
 			       "'%s' is no name of a network namespace: see 'ip netns list'",
 			       netns);
-	snprintf(path, sizeof(path), NETNS_DIR "/%s", netns);
+	snprintf(path, sizeof(path), LB_NETNS_DIR "/%s", netns);
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return lb_fail(err, -errno, "network namespace %s: %s; see 'ip netns list'", netns,
@@ -208,16 +212,27 @@ static int check_other_abi(struct lb *lb, struct lb_error *err)
 		int version = entry->d_name[0] == 'v' ? atoi(entry->d_name + 1) : 0;
 
 		snprintf(path, sizeof(path), LB_BPFFS "/lbctl/%s/%s", entry->d_name, lb->pin_name);
-		if (version > 0 && version != LB_ABI_VERSION && !access(path, F_OK))
+		if (version <= 0 || version == LB_ABI_VERSION)
+			continue;
+		if (!access(path, F_OK))
 			ret = lb_fail(
 				err, -EPROTO,
 				"%s: pinned maps of ABI version %d, this lbctl has version %d: "
 				"detach with the lbctl that attached, then attach with this one",
 				path, version, LB_ABI_VERSION);
+		/* One that nobody uses any more is empty; of any other this takes nothing. */
+		*strrchr(path, '/') = '\0';
+		rmdir(path);
 	}
 	if (dir)
 		closedir(dir);
 	return ret;
+}
+
+void lb_pin_name_fix(char *name)
+{
+	for (; (name = strchr(name, '.')); name++)
+		*name = ':';
 }
 
 static void find_paths(struct lb *lb)
@@ -225,8 +240,7 @@ static void find_paths(struct lb *lb)
 	const bool is_default = !strcmp(lb->instance, "default");
 
 	memcpy(lb->pin_name, lb->instance, sizeof(lb->pin_name));
-	for (char *dot = lb->pin_name; (dot = strchr(dot, '.')); dot++)
-		*dot = ':';
+	lb_pin_name_fix(lb->pin_name);
 	snprintf(lb->pin_dir, sizeof(lb->pin_dir), LB_BPFFS "/lbctl/v%d/%s", LB_ABI_VERSION,
 		 lb->pin_name);
 	snprintf(lb->run_dir, sizeof(lb->run_dir), LB_RUN_DIR "%s%s", is_default ? "" : "/",

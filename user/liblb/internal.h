@@ -12,6 +12,7 @@
 
 #define LB_BPFFS "/sys/fs/bpf"
 #define LB_RUN_DIR "/run/lbctl"
+#define LB_NETNS_DIR "/run/netns"
 
 enum lb_map_id {
 	LB_MAP_META,
@@ -78,6 +79,8 @@ struct lb {
 };
 
 /* instance.c */
+bool lb_netns_is_name(const char *netns);
+void lb_pin_name_fix(char *name); /* bpffs refuses dots */
 void lb_notice(struct lb *lb, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* kernel.c: the maps. lb_kernel_open answers -ENOENT where there are none. */
@@ -85,6 +88,7 @@ int lb_kernel_open(struct lb *lb, struct lb_error *err);
 int lb_kernel_create(struct lb *lb, const struct lb_limits *limits, struct lb_error *err);
 void lb_kernel_close(struct lb *lb);
 int lb_kernel_remove(struct lb *lb, struct lb_error *err);
+void lb_remove_dir(const char *path); /* with the files in it */
 const char *lb_map_name(enum lb_map_id id);
 /* What each map will take with these limits, roughly. */
 int lb_kernel_estimate(const struct lb *lb, const struct lb_limits *limits,

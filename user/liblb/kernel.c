@@ -162,7 +162,7 @@ int lb_kernel_open(struct lb *lb, struct lb_error *err)
 	return ret;
 }
 
-static void remove_dir(const char *path)
+void lb_remove_dir(const char *path)
 {
 	DIR *dir = opendir(path);
 	struct dirent *entry;
@@ -181,11 +181,11 @@ int lb_kernel_remove(struct lb *lb, struct lb_error *err)
 
 	/* One step out of sight: a killed command leaves all of the maps or none. */
 	snprintf(trash, sizeof(trash), "%s+old", lb->pin_dir);
-	remove_dir(trash);
+	lb_remove_dir(trash);
 	lb_kernel_close(lb);
 	if (rename(lb->pin_dir, trash))
 		return lb_fail(err, -errno, "%s: %s", lb->pin_dir, strerror(errno));
-	remove_dir(trash);
+	lb_remove_dir(trash);
 	return 0;
 }
 
@@ -331,7 +331,7 @@ int lb_kernel_create(struct lb *lb, const struct lb_limits *limits, struct lb_er
 	if (mkdir(stage, 0700) && errno != EEXIST)
 		return lb_fail(err, -errno, "%s: %s", stage, strerror(errno));
 	snprintf(stage, sizeof(stage), "%s+new", lb->pin_dir);
-	remove_dir(stage);
+	lb_remove_dir(stage);
 	if (mkdir(stage, 0700))
 		return lb_fail(err, -errno, "%s: %s", stage, strerror(errno));
 	ret = pin_all(stage, &meta, err) ?: open_maps(lb, stage, err);
@@ -342,7 +342,7 @@ int lb_kernel_create(struct lb *lb, const struct lb_limits *limits, struct lb_er
 	}
 	if (ret) {
 		lb_kernel_close(lb);
-		remove_dir(stage);
+		lb_remove_dir(stage);
 	}
 	return ret;
 }
