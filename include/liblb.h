@@ -214,7 +214,7 @@ enum lb_attach_mode {
 
 struct lb_attach_options {
 	enum lb_attach_mode mode;
-	__u32 priority;	   /* run order in the dispatcher, LB_PRIORITY_DEFAULT */
+	__u32 priority;	   /* run order in the dispatcher; 0: LB_PRIORITY_DEFAULT, or as it is */
 	bool arp;	   /* answer ARP and neighbour solicitation for services' addresses */
 	bool is_arp_given; /* of an interface that is attached already: change it */
 	/*
@@ -235,13 +235,17 @@ struct lb_attached {
 	bool arp;
 	bool is_lost; /* status: recorded, but the kernel has another program or none there */
 	__u32 program_id;
+	__u32 replaced_id; /* the program in whose place it was put, 0 for none */
 	__u32 priority;
 	__u32 mtu;
 	char kernel_message[LB_TEXT_SIZE]; /* why no native mode or no dispatcher, in the kernel's
 					      words */
 };
 
-/* Needs the lock. -ENODEV no such interface, -ENETDOWN, -EBUSY another program, -EOPNOTSUPP,
+/*
+ * Attaches to an interface; to one that is attached already it gives the options, and this
+ * library's program if another build's is there, without a packet lost.
+ * Needs the lock. -ENODEV no such interface, -ENETDOWN, -EBUSY another program, -EOPNOTSUPP,
  * -EMSGSIZE. */
 int lb_attach(struct lb *lb, const char *ifname, const struct lb_attach_options *options,
 	      struct lb_attached *out, struct lb_error *err);

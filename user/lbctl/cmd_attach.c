@@ -100,10 +100,15 @@ static int print_attached(const struct lbctl *ctl, const struct lb_attached *att
 		return print_json(json_pack("[o]", attached_json(attached)));
 	if (ctl->is_quiet)
 		return EXIT_OK;
-	(void)printf("%s: attached%s, %s XDP (%s), program %u, ", attached->ifname,
-		     attached->was_attached ? " already" : "",
-		     attached->is_native ? "native" : "generic", attached->driver,
-		     attached->program_id);
+	if (attached->replaced_id)
+		(void)printf("%s: replaced program %u by %u, %s XDP (%s), ", attached->ifname,
+			     attached->replaced_id, attached->program_id,
+			     attached->is_native ? "native" : "generic", attached->driver);
+	else
+		(void)printf("%s: attached%s, %s XDP (%s), program %u, ", attached->ifname,
+			     attached->was_attached ? " already" : "",
+			     attached->is_native ? "native" : "generic", attached->driver,
+			     attached->program_id);
 	if (attached->is_alone)
 		(void)printf("alone");
 	else
@@ -137,7 +142,7 @@ static void complete_limits(struct request *request, const struct lb_limits *kno
 
 static int attach(const struct lbctl *ctl, struct words *words)
 {
-	struct request request = { .options.priority = LB_PRIORITY_DEFAULT };
+	struct request request = { 0 };
 	CLEANUP(session_end) struct session session = { 0 };
 	const char *ifname = word_need(words, "the interface");
 	struct lb_attached attached;
@@ -166,6 +171,8 @@ const struct command cmd_attach = {
 		"arp       answer ARP and neighbour solicitation for the services' addresses:\n"
 		"          on for one-armed set-ups, off (the default) where they are routed "
 		"here\n"
+		"Of an interface that is attached already, arp and priority can be changed, and\n"
+		"an older lbctl's program is replaced while packets go on.\n"
 		"services, backends, slots, flows\n"
 		"          limits, kept in the document: sizes of the maps, which are made at the\n"
 		"          first attach and fixed until 'detach all'; 'lbctl status' shows what\n"

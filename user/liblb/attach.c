@@ -40,9 +40,8 @@ static void set_chain(struct xdp_program *program, __u32 priority)
 	xdp_program__set_chain_call_enabled(program, XDP_PASS, true);
 }
 
-/* One attempt in one mode. words gets the kernel's message. */
-static int try_attach(struct lb *lb, struct lb_port *port, enum xdp_attach_mode mode, char *words,
-		      size_t size, struct lb_error *err)
+int lb_xdp_load(struct lb *lb, struct lb_port *port, enum xdp_attach_mode mode, char *words,
+		struct lb_error *err)
 {
 	struct xdp_program *program;
 	struct lb_bpf *skeleton;
@@ -50,7 +49,7 @@ static int try_attach(struct lb *lb, struct lb_port *port, enum xdp_attach_mode 
 
 	if (ret)
 		return ret;
-	lb_program_capture(words, size);
+	lb_program_capture(words, LB_TEXT_SIZE);
 	program = xdp_program__from_bpf_obj(skeleton->obj, "xdp.frags");
 	ret = (int)libxdp_get_error(program);
 	if (!ret) {
@@ -78,7 +77,7 @@ static int attach_modes(struct lb *lb, struct lb_port *port, const char *ifname,
 	int ret = -EOPNOTSUPP;
 
 	if (options->mode != LB_ATTACH_GENERIC) {
-		ret = try_attach(lb, port, XDP_MODE_NATIVE, words, sizeof(words), err);
+		ret = lb_xdp_load(lb, port, XDP_MODE_NATIVE, words, err);
 		out->is_native = !ret;
 		snprintf(out->kernel_message, sizeof(out->kernel_message), "%s",
 			 words[0] ? words
@@ -92,7 +91,7 @@ static int attach_modes(struct lb *lb, struct lb_port *port, const char *ifname,
 			       ifname, out->kernel_message);
 	if (ret) {
 		out->is_fallback = options->mode == LB_ATTACH_AUTO;
-		ret = try_attach(lb, port, XDP_MODE_SKB, words, sizeof(words), err);
+		ret = lb_xdp_load(lb, port, XDP_MODE_SKB, words, err);
 		if (ret)
 			return lb_fail(err, ret, "interface %s refuses generic XDP too: %s", ifname,
 				       words[0] ? words : strerror(-ret));
@@ -148,7 +147,7 @@ static int new_port(struct lb *lb, const struct lb_interface *interface,
 			       "there can be",
 			       ifname, LB_PORTS_MAX);
 	port->number = port - lb->ports;
-	port->priority = options->priority;
+	port->priority = options->priority ?: LB_PRIORITY_DEFAULT;
 	port->mtu = interface->mtu;
 	port->flags = options->arp ? LB_P_ARP : 0;
 	port->program_id = 0;
@@ -182,6 +181,8 @@ static int detach_port(struct lb *lb, struct lb_port *port, struct lb_error *err
 		struct xdp_program *program = lb_xdp_find(programs, port->program_id);
 
 		lb_program_capture(words, sizeof(words));
+		if (program && port->is_dispatched)
+			(void)lb_xdp_drop_others(lb, port, words);
 		if (program && xdp_multiprog__is_legacy(programs))
 			ret = xdp_multiprog__detach(programs);
 		else if (program)
@@ -248,10 +249,22 @@ static int make_maps(struct lb *lb, const struct lb_limits *limits, struct lb_er
 	return ret;
 }
 
+/* Of an interface that is attached: its options, and the program if another build made it. */
 static int change_port(struct lb *lb, struct lb_port *port, const char *ifname,
 		       const struct lb_interface *interface,
-		       const struct lb_attach_options *options, struct lb_attached *out)
+		       const struct lb_attach_options *options, struct lb_attached *out,
+		       struct lb_error *err)
 {
+	int ret;
+
+	if (options->mode != LB_ATTACH_AUTO &&
+	    (options->mode == LB_ATTACH_NATIVE) != out->is_native)
+		return lb_fail(err, -EBUSY,
+			       "interface %s is attached in %s mode: 'lbctl detach %s' first",
+			       ifname, out->is_native ? "native" : "generic", ifname);
+	ret = lb_xdp_replace(lb, port, options->priority, ifname, &out->replaced_id, err);
+	if (ret)
+		return ret;
 	if (options->is_arp_given)
 		port->flags = (port->flags & ~LB_P_ARP) | (options->arp ? LB_P_ARP : 0);
 	memcpy(port->mac, interface->mac, sizeof(port->mac));
@@ -292,7 +305,7 @@ int lb_attach(struct lb *lb, const char *ifname, const struct lb_attach_options 
 	if (port && !lb_xdp_is_running(port, NULL))
 		lb_xdp_adopt(lb, port);
 	if (port && lb_xdp_is_running(port, &done.is_native)) {
-		ret = change_port(lb, port, ifname, &interface, options, &done);
+		ret = change_port(lb, port, ifname, &interface, options, &done, err);
 	} else {
 		/* A record without a program: a command was killed, or somebody took it off. */
 		if (port)

@@ -16,6 +16,20 @@ struct xdp_program *lb_xdp_find(const struct xdp_multiprog *programs, __u32 id);
 bool lb_xdp_is_running(const struct lb_port *port, bool *is_native);
 /* A command killed between attaching and noting it leaves our program there, and no number. */
 void lb_xdp_adopt(const struct lb *lb, struct lb_port *port);
+/* Takes our programs but the port's own off its dispatcher: a replaced one, a killed command's. */
+int lb_xdp_drop_others(const struct lb *lb, const struct lb_port *port, char *words);
+/*
+ * Loads the program by libxdp and attaches it in this mode; the port notes which it is. words has
+ * LB_TEXT_SIZE bytes for the kernel's message.
+ */
+int lb_xdp_load(struct lb *lb, struct lb_port *port, enum xdp_attach_mode mode, char *words,
+		struct lb_error *err);
+/*
+ * Puts this build's program in the place of another's, or at another priority (0: the same one).
+ * replaced: the old program's id, 0 if it was good.
+ */
+int lb_xdp_replace(struct lb *lb, struct lb_port *port, __u32 priority, const char *ifname,
+		   __u32 *replaced, struct lb_error *err);
 /* -EBUSY if a program is there that nobody can join. */
 int lb_xdp_check_foreign(const char *ifname, __u32 ifindex, struct lb_error *err);
 

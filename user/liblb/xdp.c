@@ -93,6 +93,34 @@ void lb_xdp_adopt(const struct lb *lb, struct lb_port *port)
 	xdp_multiprog__close(programs);
 }
 
+int lb_xdp_drop_others(const struct lb *lb, const struct lb_port *port, char *words)
+{
+	int ret = 0;
+
+	/* Each step makes a new dispatcher, so the walk begins anew. */
+	for (bool is_more = true; is_more && !ret;) {
+		struct xdp_multiprog *programs = lb_xdp_get(port->ifindex);
+		struct xdp_program *program = NULL;
+
+		if (!programs || xdp_multiprog__is_legacy(programs)) {
+			xdp_multiprog__close(programs);
+			return 0;
+		}
+		do
+			program = xdp_multiprog__next_prog(program, programs);
+		while (program &&
+		       (xdp_program__id(program) == port->program_id || !is_ours(lb, program)));
+		is_more = program;
+		lb_program_capture(words, LB_TEXT_SIZE);
+		if (program)
+			ret = xdp_program__detach(program, (int)port->ifindex,
+						  xdp_multiprog__attach_mode(programs), 0);
+		lb_program_capture(NULL, 0);
+		xdp_multiprog__close(programs);
+	}
+	return ret;
+}
+
 int lb_xdp_check_foreign(const char *ifname, __u32 ifindex, struct lb_error *err)
 {
 	struct xdp_multiprog *programs = lb_xdp_get(ifindex);
