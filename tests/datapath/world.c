@@ -200,7 +200,7 @@ void world_set_arp(bool is_on)
 	attach(&world.client, "c0", is_on);
 }
 
-int world_run(const struct world_port *port, const struct frame *in, struct frame *out)
+int world_try(const struct world_port *port, const struct frame *in, struct frame *out)
 {
 	struct xdp_md ctx = {
 		.data_end = in->length,
@@ -212,11 +212,20 @@ int world_run(const struct world_port *port, const struct frame *in, struct fram
 	int ret = bpf_prog_test_run_opts(port->program, &opts);
 
 	if (ret)
-		fail_msg("the program cannot be run: %s", strerror(-ret));
+		return ret;
 	out->length = opts.data_size_out;
 	out->l3 = in->l3;
 	out->l4 = in->l4;
 	return (int)opts.retval;
+}
+
+int world_run(const struct world_port *port, const struct frame *in, struct frame *out)
+{
+	int ret = world_try(port, in, out);
+
+	if (ret < 0)
+		fail_msg("the program cannot be run: %s", strerror(-ret));
+	return ret;
 }
 
 __u64 world_reasons(__u64 reasons[LB_R_COUNT])

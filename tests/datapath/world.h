@@ -49,6 +49,8 @@ void world_set_arp(bool is_on);
 
 /* One frame in by port: the XDP action, and what became of the frame. */
 int world_run(const struct world_port *port, const struct frame *in, struct frame *out);
+/* The same for threads of a test's own, which must not assert: -errno if it cannot be run. */
+int world_try(const struct world_port *port, const struct frame *in, struct frame *out);
 /* Counters by reason; asserts that received = sent + passed + dropped. Answers received. */
 __u64 world_reasons(__u64 reasons[LB_R_COUNT]);
 /* As if so many jiffies had gone by for all flows and histories. */

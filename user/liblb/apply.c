@@ -41,6 +41,7 @@ static int sweep_reused(struct lb *lb, const struct lb_change *change, struct lb
 	bool *endpoints = marks ? backends + lb->meta->backends : NULL;
 	const struct stale stale = { lb, marks, backends, endpoints };
 	bool is_needed = false;
+	int ret = 0;
 
 	if (!marks)
 		return lb_fail(err, -ENOMEM, "out of memory");
@@ -60,10 +61,12 @@ static int sweep_reused(struct lb *lb, const struct lb_change *change, struct lb
 		if (change->endpoints[i].is_in_use && !lb->endpoints[i].is_in_use &&
 		    lb->endpoints[i].was_used)
 			is_needed = endpoints[i] = true;
-	if (is_needed)
+	if (is_needed) {
 		lb_flows_sweep(lb, is_stale, &stale);
+		ret = lb_history_sweep(lb, backends);
+	}
 	free(marks);
-	return 0;
+	return ret ? lb_fail(err, ret, "the histories cannot be swept: %s", strerror(-ret)) : 0;
 }
 
 static void write_sources(struct lb *lb, const struct lb_service_change *service,

@@ -24,15 +24,17 @@ static bool has_traffic(struct lb *lb, __u32 number)
 
 /*
  * Whose connections nobody else remembers: nat over TCP, and still in the document. Those that have
- * had no packet yet are noted as quiet.
+ * had no packet yet are noted as quiet, all that are not new as kept.
  */
 static int mark_stateless(struct lb *lb, struct lb_service_change *service, bool **out)
 {
 	bool *marks = calloc(LB_OWNER_NONE + 1, sizeof(*marks));
 
 	free(service->quiet);
+	free(service->kept);
 	service->quiet = calloc(LB_OWNER_NONE + 1, sizeof(*service->quiet));
-	if (!marks || !service->quiet) {
+	service->kept = calloc(LB_OWNER_NONE + 1, sizeof(*service->kept));
+	if (!marks || !service->quiet || !service->kept) {
 		free(marks);
 		return -ENOMEM;
 	}
@@ -40,6 +42,7 @@ static int mark_stateless(struct lb *lb, struct lb_service_change *service, bool
 		const struct lb_backend_change *backend = &service->backends[i];
 		const __u16 owner = backend->number - service->value.backend_base;
 
+		service->kept[owner] = !backend->is_new;
 		if (service->value.proto != IPPROTO_TCP || backend->is_new ||
 		    lb->backends[backend->number].mode != LB_MODE_NAT)
 			continue;
@@ -91,6 +94,9 @@ static void weigh_slot(struct lb *lb, struct lb_service_change *service, const b
 
 	if (had && read_alive(lb, service, key, &history)) {
 		service->owners[slot] |= LB_OWNER_HISTORY;
+		/* Who was removed has no say, and its number may be given to another. */
+		if (!service->kept[history.before & LB_OWNER_MASK])
+			history.before = LB_OWNER_NONE;
 		if (moves)
 			add(service, key, &history);
 	} else if (moves && is_stateless[before]) {
@@ -238,6 +244,49 @@ void lb_history_add_late(struct lb *lb, struct lb_service_change *service)
 					  .owner[slot % LB_OWNERS_PER_LINE],
 				 service->owners[slot] | LB_OWNER_HISTORY, __ATOMIC_SEQ_CST);
 	}
+}
+
+#define BATCH 4096
+
+/* The owner before of a history becomes nobody where its number is marked; all of one batch. */
+static int sweep_batch(struct lb *lb, const bool *is_given_again, const __u32 *keys,
+		       struct lb_history *values, __u32 count)
+{
+	for (__u32 i = 0; i < count; i++) {
+		const __u32 service = keys[i] >> LB_SLOT_BITS;
+		__u32 number;
+
+		if (service >= lb->meta->services || values[i].before == LB_OWNER_NONE)
+			continue;
+		number = lb->services[service].backend_base + values[i].before;
+		if (number < lb->meta->backends && !is_given_again[number])
+			continue;
+		values[i].before = LB_OWNER_NONE;
+		if (bpf_map_update_elem(lb->maps[LB_MAP_HISTORY].fd, &keys[i], &values[i],
+					BPF_EXIST) &&
+		    errno != ENOENT)
+			return -errno;
+	}
+	return 0;
+}
+
+int lb_history_sweep(struct lb *lb, const bool *is_given_again)
+{
+	struct lb_history *values = calloc(BATCH, sizeof(*values));
+	__u32 *keys = calloc(BATCH, sizeof(*keys)), batch, count, *from = NULL;
+	int ret = values && keys ? 0 : -ENOMEM;
+
+	for (bool is_more = true; is_more && !ret; from = &batch) {
+		count = BATCH;
+		ret = bpf_map_lookup_batch(lb->maps[LB_MAP_HISTORY].fd, from, &batch, keys, values,
+					   &count, NULL);
+		is_more = !ret;
+		if (!ret || ret == -ENOENT)
+			ret = sweep_batch(lb, is_given_again, keys, values, count);
+	}
+	free(values);
+	free(keys);
+	return ret;
 }
 
 /* After the flip: no bit points at these any more. */

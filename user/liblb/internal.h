@@ -172,6 +172,7 @@ struct lb_service_change {
 	__u64 now; /* jiffies at which the histories were weighed */
 	struct lb_histories histories;
 	bool *quiet; /* by owner: nat, and no packet was ever sent to it when the plan was made */
+	bool *kept;  /* by owner: in the maps, and in the document still */
 };
 
 struct lb_change {
@@ -214,6 +215,8 @@ bool lb_history_is_outdated(struct lb *lb, const struct lb_service_change *servi
 void lb_history_add_late(struct lb *lb, struct lb_service_change *service);
 void lb_history_forget(struct lb *lb, const struct lb_service_change *service);
 void lb_history_free(struct lb_histories *list);
+/* Numbers of backends that are given again must not be found in histories of earlier holders. */
+int lb_history_sweep(struct lb *lb, const bool *is_given_again);
 
 /* lookup.c */
 int lb_lookup_write(struct lb *lb, const struct lb_change *change, enum lb_lookup table,

@@ -247,6 +247,7 @@ void lb_change_free(struct lb_change *change)
 		free(change->services[i].current);
 		lb_history_free(&change->services[i].histories);
 		free(change->services[i].quiet);
+		free(change->services[i].kept);
 	}
 	free(change->services);
 	free(change->gone_services);
