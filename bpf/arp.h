@@ -50,9 +50,9 @@ LB_INLINE bool lb_is_service_address(const union lb_addr *addr)
 	       (lb_look_up(control, LB_LOOKUP_SERVICES, addr, 0, 0) & LB_IS_MASK) == LB_IS_ADDRESS;
 }
 
-LB_INLINE int lb_answer_arp(struct lb_ctx *ctx, const struct lb_port *port, void *data_end)
+LB_INLINE int lb_answer_arp(struct ethhdr *eth, const struct lb_port *port, void *data_end)
 {
-	struct lb_arp *arp = (void *)(ctx->pkt.eth + 1);
+	struct lb_arp *arp = (void *)(eth + 1);
 	union lb_addr target;
 	__be32 sender;
 
@@ -69,9 +69,8 @@ LB_INLINE int lb_answer_arp(struct lb_ctx *ctx, const struct lb_port *port, void
 	__builtin_memcpy(arp->sender_mac, port->mac, ETH_ALEN);
 	arp->sender = target.words[3];
 	arp->target = sender;
-	__builtin_memcpy(ctx->pkt.eth->h_dest, ctx->pkt.eth->h_source, ETH_ALEN);
-	__builtin_memcpy(ctx->pkt.eth->h_source, port->mac, ETH_ALEN);
-	ctx->egress = ctx->xdp->ingress_ifindex;
+	__builtin_memcpy(eth->h_dest, eth->h_source, ETH_ALEN);
+	__builtin_memcpy(eth->h_source, port->mac, ETH_ALEN);
 	return -LB_R_ARP_REPLY;
 }
 
@@ -87,9 +86,9 @@ LB_INLINE __be16 lb_nd_checksum(const struct lb_nd *nd)
 	return (__be16)~lb_csum_fold(sum);
 }
 
-LB_INLINE int lb_answer_nd(struct lb_ctx *ctx, const struct lb_port *port, void *data_end)
+LB_INLINE int lb_answer_nd(struct ethhdr *eth, const struct lb_port *port, void *data_end)
 {
-	struct lb_nd *nd = (void *)(ctx->pkt.eth + 1);
+	struct lb_nd *nd = (void *)(eth + 1);
 	union lb_addr target, asker;
 
 	if ((void *)(nd + 1) > data_end || nd->ip.nexthdr != IPPROTO_ICMPV6 ||
@@ -109,28 +108,31 @@ LB_INLINE int lb_answer_nd(struct lb_ctx *ctx, const struct lb_port *port, void 
 	nd->type = LB_ND_ADVERTISE;
 	nd->flags = bpf_htonl(LB_ND_FLAGS);
 	nd->option = LB_ND_OPTION_TARGET;
-	__builtin_memcpy(ctx->pkt.eth->h_dest, nd->mac, ETH_ALEN);
-	__builtin_memcpy(ctx->pkt.eth->h_source, port->mac, ETH_ALEN);
+	__builtin_memcpy(eth->h_dest, nd->mac, ETH_ALEN);
+	__builtin_memcpy(eth->h_source, port->mac, ETH_ALEN);
 	__builtin_memcpy(nd->mac, port->mac, ETH_ALEN);
 	nd->check = 0;
 	nd->check = lb_nd_checksum(nd);
-	ctx->egress = ctx->xdp->ingress_ifindex;
 	return -LB_R_ARP_REPLY;
 }
 
-/* Untagged frames only. reason is what the packet ends with otherwise. */
-LB_INLINE int lb_answer_neighbour(struct lb_ctx *ctx, void *data, void *data_end, int reason)
+/*
+ * Untagged frames only; the answer goes back by the way of the question. reason is what the packet
+ * ends with otherwise. Global, as in flow.h.
+ */
+__noinline int lb_answer_neighbour(struct xdp_md *xdp, int reason)
 {
+	void *data_end = (void *)(long)xdp->data_end;
+	struct ethhdr *eth = (void *)(long)xdp->data;
 	__u32 number = lb_port_number;
 	const struct lb_port *port = bpf_map_lookup_elem(&lb_ports, &number);
 
-	ctx->pkt.eth = data;
-	if (!port || !(port->flags & LB_P_ARP) || (void *)(ctx->pkt.eth + 1) > data_end)
+	if (!port || !(port->flags & LB_P_ARP) || (void *)(eth + 1) > data_end)
 		return reason;
-	if (ctx->pkt.eth->h_proto == bpf_htons(ETH_P_ARP))
-		return lb_answer_arp(ctx, port, data_end);
-	if (ctx->pkt.eth->h_proto == bpf_htons(ETH_P_IPV6))
-		return lb_answer_nd(ctx, port, data_end);
+	if (eth->h_proto == bpf_htons(ETH_P_ARP))
+		return lb_answer_arp(eth, port, data_end);
+	if (eth->h_proto == bpf_htons(ETH_P_IPV6))
+		return lb_answer_nd(eth, port, data_end);
 	return reason;
 }
 

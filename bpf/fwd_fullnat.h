@@ -88,6 +88,9 @@ LB_INLINE int lb_forward_fullnat(struct lb_ctx *ctx)
 	ctx->new_dst = &ctx->backend->addr;
 	err = lb_hop_find(ctx, &ctx->local->hop, ctx->backend->version, &ctx->flow->source,
 			  &ctx->backend->addr);
+	/* The kernel would take a packet from its own address for a forgery. */
+	if (err == -LB_R_LEFT_TO_KERNEL)
+		return -LB_R_MTU_EXCEEDED;
 	if (err)
 		return err == -LB_R_HOST_REPLY ? -LB_R_NO_ROUTE : err;
 	return -LB_R_FORWARDED;
@@ -118,8 +121,6 @@ LB_INLINE int lb_reply_fullnat(struct lb_ctx *ctx)
 		return -LB_R_BACKEND_GONE;
 	if (!port->ifindex)
 		return -LB_R_NOT_ATTACHED;
-	if (!lb_is_generic && lb_length(pkt) > port->mtu)
-		return -LB_R_MTU_EXCEEDED;
 	lb_flow_advance(flow, index, pkt, true, ctx->now);
 	ctx->new_src = &ctx->service->vip;
 	ctx->new_ports = lb_join_ports(ctx->service->port, flow->client_port);
@@ -127,6 +128,8 @@ LB_INLINE int lb_reply_fullnat(struct lb_ctx *ctx)
 	ctx->egress = port->ifindex;
 	ctx->dst_mac = flow->client_mac;
 	ctx->src_mac = port->mac;
+	if (!lb_is_generic && lb_length(pkt) > port->mtu)
+		return lb_too_large(ctx, port->mtu);
 	return -LB_R_REPLIED;
 }
 

@@ -18,7 +18,7 @@ LB_INLINE int lb_forward_nat(struct lb_ctx *ctx)
 	ctx->new_dst = &backend->addr;
 	ctx->new_ports = lb_join_ports(lb_src_port(pkt->ports), backend->port);
 	err = lb_hop_find(ctx, &ctx->local->hop, backend->version, NULL, &backend->addr);
-	if (err && err != -LB_R_NO_NEIGHBOUR)
+	if (err && err != -LB_R_NO_NEIGHBOUR && err != -LB_R_LEFT_TO_KERNEL)
 		return err == -LB_R_HOST_REPLY ? -LB_R_NO_ROUTE : err;
 	if (pkt->proto == IPPROTO_TCP) {
 		if (lb_is_opening(pkt))
@@ -35,7 +35,8 @@ LB_INLINE int lb_forward_nat(struct lb_ctx *ctx)
 		lb_flow_record(seed);
 		ctx->local->connections++;
 	}
-	/* The kernel can resolve the next hop of this packet: its source is not the host's own. */
+	/* The kernel can resolve the next hop of this packet, or fragment it: its source is not
+	 * the host's own. */
 	return err ? -LB_R_LEFT_TO_KERNEL : -LB_R_FORWARDED;
 }
 
@@ -72,7 +73,7 @@ LB_INLINE int lb_reply_nat(struct lb_ctx *ctx, const struct lb_endpoint *endpoin
 	ctx->new_src = &ctx->service->vip;
 	ctx->new_ports = lb_join_ports(ctx->service->port, lb_dst_port(pkt->ports));
 	err = lb_hop_find(ctx, &route->hop, 0, &ctx->service->vip, &route->addr);
-	if (err && err != -LB_R_NO_NEIGHBOUR)
+	if (err && err != -LB_R_NO_NEIGHBOUR && err != -LB_R_LEFT_TO_KERNEL)
 		return err;
 	return err ? -LB_R_LEFT_TO_KERNEL : -LB_R_REPLIED;
 }

@@ -7,6 +7,7 @@
 #include "finish.h"
 #include "fwd_fullnat.h"
 #include "fwd_nat.h"
+#include "icmp_answer.h"
 #include "rewrite.h"
 
 LB_INLINE int lb_to_backend(struct lb_ctx *ctx)
@@ -31,15 +32,6 @@ LB_INLINE int lb_to_client(struct lb_ctx *ctx, const struct lb_endpoint *endpoin
 	return lb_reply_fullnat(ctx);
 }
 
-/* Global, so that the verifier forgets by which way the offsets were found (see flow.h). */
-__noinline long lb_walk_frame(struct xdp_md *xdp)
-{
-	void *data = (void *)(long)xdp->data;
-	void *data_end = (void *)(long)xdp->data_end;
-
-	return lb_walk(data, data_end);
-}
-
 LB_INLINE int lb_lay_out(struct lb_ctx *ctx, void *data, void *data_end)
 {
 	long walk;
@@ -50,15 +42,25 @@ LB_INLINE int lb_lay_out(struct lb_ctx *ctx, void *data, void *data_end)
 	return walk < 0 ? (int)walk : lb_place(&ctx->pkt, data, data_end, walk);
 }
 
+/* What is not TCP or UDP, or cannot be read: answered the way it came, or left with the reason. */
+LB_INLINE int lb_without_ports(struct lb_ctx *ctx, int reason)
+{
+	if (reason != -LB_R_NOT_IP && reason != -LB_R_OTHER_PROTOCOL)
+		return reason;
+	ctx->egress = ctx->xdp->ingress_ifindex;
+	reason = lb_answer_neighbour(ctx->xdp, reason);
+	if (reason == -LB_R_OTHER_PROTOCOL && !lb_make_echo_reply(ctx->xdp))
+		return -LB_R_ECHO_REPLY;
+	return reason;
+}
+
 LB_INLINE int lb_balance(struct lb_ctx *ctx, void *data, void *data_end)
 {
 	struct lb_endpoint *endpoint = NULL;
 	int err = lb_lay_out(ctx, data, data_end) ?: lb_parse(&ctx->pkt);
 
-	if (err == -LB_R_NOT_IP || err == -LB_R_OTHER_PROTOCOL)
-		return lb_answer_neighbour(ctx, data, data_end, err);
 	if (err)
-		return err;
+		return lb_without_ports(ctx, err);
 	err = lb_find_owner(ctx, &endpoint);
 	if (err < 0)
 		return err;
@@ -66,7 +68,7 @@ LB_INLINE int lb_balance(struct lb_ctx *ctx, void *data, void *data_end)
 	err = endpoint ? lb_to_client(ctx, endpoint) : lb_to_backend(ctx);
 	if (err == -LB_R_FORWARDED || err == -LB_R_REPLIED || err == -LB_R_LEFT_TO_KERNEL)
 		return lb_rewrite(ctx) ?: err;
-	return err;
+	return lb_tell_sender(ctx, err);
 }
 
 SEC("xdp.frags")

@@ -62,7 +62,27 @@ __noinline int lb_hop_ask(struct xdp_md *xdp, struct lb_hop *hop, const union lb
 }
 
 /*
- * Makes hop fit for use and takes it; tells whether the packet fits through it. The addresses lie
+ * The kernel fragments what may be fragmented (RFC 791); of other packets the sender is told, for
+ * which the MTU is noted outside of ctx, since the stack of the hot path has no room.
+ */
+LB_INLINE int lb_too_large(struct lb_ctx *ctx, __u32 mtu)
+{
+	__u32 zero = 0;
+	struct lb_icmp_budget *budget = bpf_map_lookup_elem(&lb_icmp_budget, &zero);
+	const struct iphdr *v4 = ctx->pkt.l3;
+
+	if (budget)
+		budget->mtu = mtu;
+	if (ctx->pkt.is_v6 || (void *)(v4 + 1) > ctx->pkt.end ||
+	    v4->frag_off & bpf_htons(LB_V4_DONT_FRAGMENT))
+		return -LB_R_MTU_EXCEEDED;
+	ctx->dst_mac = NULL;
+	return -LB_R_LEFT_TO_KERNEL;
+}
+
+/*
+ * Makes hop fit for use and takes it; tells whether the packet fits through it
+ * (LEFT_TO_KERNEL: not, but the kernel may fragment it). The addresses lie
  * in maps, not in ctx, whose address must not escape; src is NULL where the next hop is for any
  * source.
  */
@@ -80,7 +100,7 @@ LB_INLINE int lb_hop_find(struct lb_ctx *ctx, struct lb_hop *hop, __u16 version,
 	ctx->dst_mac = hop->dst_mac;
 	ctx->src_mac = hop->src_mac;
 	if (!lb_is_generic && lb_length(&ctx->pkt) > hop->mtu)
-		return -LB_R_MTU_EXCEEDED;
+		return lb_too_large(ctx, hop->mtu);
 	return 0;
 }
 

@@ -207,6 +207,14 @@ struct lb_counters {
 	__u64 reason[LB_R_SLOTS];
 };
 
+/* How many ICMP errors one CPU may still make, and what the next one needs to know. */
+struct lb_icmp_budget {
+	__u32 filled; /* when it was filled up last */
+	__u32 tokens;
+	__u32 mtu; /* that the packet in hand is too large for */
+	__u32 reserved;
+};
+
 struct lb_service_cpu {
 	__u64 reason[LB_R_SLOTS];
 };
@@ -287,6 +295,8 @@ struct lb_flow_bucket {
 enum lb_port_flags {
 	LB_P_ARP = 1,	  /* answer ARP and neighbour solicitation for services' addresses */
 	LB_P_GENERIC = 2, /* generic XDP: frames may be GSO, larger than any MTU */
+	LB_P_NO_PING = 4, /* echo requests for services' addresses are left to the kernel */
+	LB_P_RIGID = 8,	  /* the program cannot change a packet's size: it makes no ICMP errors */
 };
 
 struct lb_port {

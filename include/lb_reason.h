@@ -20,13 +20,16 @@ enum lb_verdict {
 	X(FORWARDED, forwarded, LB_SENT, "sent to a backend")                                      \
 	X(REPLIED, replied, LB_SENT, "a backend's reply, sent to the client")                      \
 	X(ARP_REPLY, arp_reply, LB_SENT, "ARP or neighbour solicitation for a service's address, answered") \
+	X(ECHO_REPLY, echo_reply, LB_SENT, "echo request for a service's address, answered") \
+	X(MTU_TOLD, mtu_told, LB_SENT, "larger than the way out carries; its sender was told (frag needed, packet too big)") \
+	X(TTL_TOLD, ttl_told, LB_SENT, "TTL or hop limit ran out here; its sender was told (time exceeded)") \
 	X(NOT_IP, not_ip, LB_PASSED, "neither IPv4 nor IPv6")                                      \
 	X(MALFORMED, malformed, LB_PASSED, "cut short or inconsistent headers; the kernel decides") \
 	X(OTHER_PROTOCOL, other_protocol, LB_PASSED, "neither TCP nor UDP")                        \
 	X(FRAGMENT, fragment, LB_PASSED, "later fragment, carries no ports")                       \
 	X(NOT_OURS, not_ours, LB_PASSED, "no service has this address and port")                   \
 	X(HOST_REPLY, host_reply, LB_PASSED, "from a backend, but of no balanced flow: the host's own") \
-	X(LEFT_TO_KERNEL, left_to_kernel, LB_PASSED, "rewritten, and left to the kernel to resolve the next hop's link address") \
+	X(LEFT_TO_KERNEL, left_to_kernel, LB_PASSED, "rewritten, and left to the kernel to resolve the next hop's link address or to fragment it") \
 	X(MAPPED_V6, mapped_v6, LB_DROPPED, "IPv6 packet with an IPv4-mapped address (RFC 4942, 2.2)") \
 	X(NO_BACKEND, no_backend, LB_DROPPED, "the service has no backend with weight: 'lbctl backend list'") \
 	X(NO_FLOW, no_flow, LB_DROPPED, "mid-stream packet of a flow that full NAT does not know (expired or never seen)") \
@@ -34,12 +37,13 @@ enum lb_verdict {
 	X(FLOWS_FULL, flows_full, LB_DROPPED, "no room for a new flow: 'limits: flows' in the configuration") \
 	X(PORTS_FULL, ports_full, LB_DROPPED, "full NAT's source ports to this backend are used up: 'lbctl service set NAME source ADDR,ADDR'") \
 	X(NO_SOURCE, no_source, LB_DROPPED, "full NAT has no source address towards this backend: 'lbctl service set NAME source ADDR'") \
-	X(TTL_EXCEEDED, ttl_exceeded, LB_DROPPED, "TTL or hop limit ran out here")                 \
+	X(TTL_EXCEEDED, ttl_exceeded, LB_DROPPED, "TTL or hop limit ran out here, and its sender may not be told")                 \
 	X(NO_NEIGHBOUR, no_neighbour, LB_DROPPED, "the next hop's link address is not known (yet): 'ip neigh'") \
 	X(NOT_ATTACHED, not_attached, LB_DROPPED, "the route leaves by an interface without lbctl: 'lbctl attach IF'") \
 	X(FORWARDING_OFF, forwarding_off, LB_DROPPED, "forwarding is off where it came in: 'sysctl net.ipv4.conf.IF.forwarding=1' (or ipv6)") \
 	X(NO_ROUTE, no_route, LB_DROPPED, "no route, a blackhole route, or this host itself: 'ip route get'")        \
-	X(MTU_EXCEEDED, mtu_exceeded, LB_DROPPED, "larger than the way out carries: lower the sender's MTU") \
+	X(MTU_EXCEEDED, mtu_exceeded, LB_DROPPED, "larger than the way out carries, and its sender may not be told: lower the sender's MTU") \
+	X(ICMP_LIMITED, icmp_limited, LB_DROPPED, "too large or out of hops, and its sender not told: so many are told a second") \
 	X(INTERNAL, internal, LB_DROPPED, "a map entry was missing: report it")
 /* clang-format on */
 

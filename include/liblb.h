@@ -217,6 +217,8 @@ struct lb_attach_options {
 	__u32 priority;	   /* run order in the dispatcher; 0: LB_PRIORITY_DEFAULT, or as it is */
 	bool arp;	   /* answer ARP and neighbour solicitation for services' addresses */
 	bool is_arp_given; /* of an interface that is attached already: change it */
+	bool no_ping;	   /* leave echo requests for services' addresses to the kernel */
+	bool is_ping_given;
 	/*
 	 * NULL: the document's. Otherwise they become the document's if the attach succeeds; -EBUSY
 	 * if maps of other sizes are there.
@@ -233,7 +235,10 @@ struct lb_attached {
 	bool is_alone;	   /* attached without the dispatcher: no second program can join */
 	bool was_attached; /* it was already; nothing or only options changed */
 	bool arp;
-	bool is_lost; /* status: recorded, but the kernel has another program or none there */
+	bool no_ping;
+	bool is_rigid; /* it makes no ICMP errors: the dispatcher forbids to change packets' sizes
+			*/
+	bool is_lost;  /* status: recorded, but the kernel has another program or none there */
 	__u32 program_id;
 	__u32 replaced_id; /* the program in whose place it was put, 0 for none */
 	__u32 priority;

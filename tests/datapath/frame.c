@@ -51,6 +51,21 @@ static __u16 transport_sum(const struct frame *frame, bool is_v6, __u8 proto, __
 	return sum_bytes(sum, frame->data + frame->l4, length);
 }
 
+static bool is_icmp(__u8 proto)
+{
+	return proto == IPPROTO_ICMP || proto == IPPROTO_ICMPV6;
+}
+
+/* ICMP has no pseudo-header, ICMPv6 has one (RFC 4443, 2.3). */
+static void put_icmp_sum(struct frame *frame, bool is_v6, __u32 length)
+{
+	__u8 *l4 = frame->data + frame->l4;
+
+	put16(l4 + 2, 0);
+	put16(l4 + 2, (__u16) ~(is_v6 ? transport_sum(frame, is_v6, IPPROTO_ICMPV6, length)
+				      : sum_bytes(0, l4, length)));
+}
+
 static __u32 put_link(const struct spec *spec, struct frame *out)
 {
 	const __u16 type = spec->is_v6 ? ETH_P_IPV6 : ETH_P_IP;
@@ -125,7 +140,12 @@ static __u32 put_transport(const struct spec *spec, struct frame *out)
 
 	put16(l4, spec->src_port);
 	put16(l4 + 2, spec->dst_port);
-	if (is_tcp) {
+	if (is_icmp(spec->proto)) {
+		put16(l4, spec->icmp);
+		put16(l4 + 2, 0);
+		put16(l4 + 4, 0x5eed); /* identifier, sequence number */
+		put16(l4 + 6, 7);
+	} else if (is_tcp) {
 		put16(l4 + 6, 0x1001);
 		l4[12] = 0x50;
 		l4[13] = spec->tcp_flags;
@@ -152,6 +172,8 @@ static void put_sums(const struct spec *spec, struct frame *out, __u32 transport
 		put16(ip + 2, out->l4 - out->l3 + transport);
 		put16(ip + 10, (__u16)~sum_bytes(0, ip, out->l4 - out->l3));
 	}
+	if (is_icmp(spec->proto))
+		put_icmp_sum(out, spec->is_v6, transport);
 	if ((spec->proto != IPPROTO_TCP && spec->proto != IPPROTO_UDP) || spec->is_unchecked)
 		return;
 	sum = (__u16)~transport_sum(out, spec->is_v6, spec->proto, transport);
@@ -192,9 +214,58 @@ bool frame_is_sound(const struct frame *frame, bool is_v6, __u8 proto)
 
 	if (!is_v6 && sum_bytes(0, ip, frame->l4 - frame->l3) != 0xffff)
 		return false;
+	if (proto == IPPROTO_ICMP)
+		return sum_bytes(0, l4, transport) == 0xffff;
 	if (proto == IPPROTO_UDP && !l4[6] && !l4[7])
 		return !is_v6;
 	return transport_sum(frame, is_v6, proto, transport) == 0xffff;
+}
+
+void frame_build_error(const struct frame *in, bool is_v6, const union lb_addr *src, __u32 mtu,
+		       struct frame *out)
+{
+	const __u8 *old = in->data + in->l3;
+	const __u32 header = is_v6 ? 40 : 20, most = is_v6 ? 1280 : 576;
+	__u32 length = is_v6 ? 40 + (old[4] << 8 | old[5]) : old[2] << 8 | old[3];
+	__u8 *ip;
+
+	if (length > in->length - in->l3)
+		length = in->length - in->l3;
+	if (length > most - header - 8)
+		length = most - header - 8;
+	length -= length % 4;
+	memset(out, 0, sizeof(*out));
+	memcpy(out->data, in->data, in->l3);
+	memcpy(out->data, in->data + 6, 6);
+	memcpy(out->data + 6, in->data, 6);
+	out->l3 = in->l3;
+	out->l4 = in->l3 + header;
+	out->length = out->l4 + 8 + length;
+	ip = out->data + out->l3;
+	memcpy(ip + header + 8, old, length);
+	if (is_v6) {
+		ip[0] = 0x60;
+		put16(ip + 4, 8 + length);
+		ip[6] = IPPROTO_ICMPV6;
+		ip[7] = 64;
+		memcpy(ip + 8, src, 16);
+		memcpy(ip + 24, old + 8, 16);
+		ip[40] = mtu ? 2 : 3;
+	} else {
+		ip[0] = 0x45;
+		ip[1] = 0xc0;
+		put16(ip + 2, out->length - out->l3);
+		put16(ip + 6, 0x4000);
+		ip[8] = 64;
+		ip[9] = IPPROTO_ICMP;
+		memcpy(ip + 12, &src->words[3], 4);
+		memcpy(ip + 16, old + 12, 4);
+		put16(ip + 10, (__u16)~sum_bytes(0, ip, 20));
+		ip[20] = mtu ? 3 : 11;
+		ip[21] = mtu ? 4 : 0;
+	}
+	put16(ip + header + 6, mtu);
+	put_icmp_sum(out, is_v6, 8 + length);
 }
 
 static void put_arp(const __u8 dst[6], const __u8 src[6], __u16 operation, struct frame *out)

@@ -30,6 +30,7 @@ struct spec {
 	__u8 tags; /* VLAN tags: one 802.1Q, or 802.1ad with 802.1Q inside */
 	union lb_addr src, dst;
 	__u16 src_port, dst_port;
+	__u16 icmp; /* type and code, instead of ports */
 	__u8 proto;
 	__u8 tcp_flags;
 	__u8 ttl;
@@ -48,6 +49,11 @@ void frame_build(const struct spec *spec, struct frame *out);
 void frame_make_sum_zero(struct spec *spec);
 /* Whether the frame's IP and transport checksums are right; unchecked UDP over IPv4 is. */
 bool frame_is_sound(const struct frame *frame, bool is_v6, __u8 proto);
+/*
+ * The ICMP error that src sends about in: packet too big for mtu, or, if that is 0, time exceeded.
+ */
+void frame_build_error(const struct frame *in, bool is_v6, const union lb_addr *src, __u32 mtu,
+		       struct frame *out);
 /* An ARP request or neighbour solicitation of asker for target, and what a right answer is. */
 void frame_build_arp(const __u8 asker_mac[6], __be32 asker, __be32 target, struct frame *out);
 void frame_build_arp_answer(const __u8 asker_mac[6], const __u8 mac[6], __be32 asker, __be32 target,

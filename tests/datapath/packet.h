@@ -7,7 +7,7 @@
 #include "cast.h"
 
 enum way { FROM_CLIENT, FROM_BACKEND };
-enum becomes { SAME, BALANCED, REPLY, LEFT };
+enum becomes { SAME, BALANCED, REPLY, LEFT, ECHOED, TOLD };
 enum family { BOTH, V4, V6 };
 
 struct row {
@@ -18,6 +18,7 @@ struct row {
 	enum lb_reason reason;
 	struct spec in; /* what differs from the plain packet */
 	enum family family;
+	__u32 mtu;	  /* that its sender is told; 0: time exceeded */
 	__u8 state;	  /* full NAT: of the flow, afterwards */
 	bool is_strange;  /* the client is one whose link address nobody knows */
 	bool is_sum_zero; /* the payload makes the checksum of what comes out 0 */

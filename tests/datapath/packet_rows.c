@@ -83,6 +83,28 @@ static void shorten_header(struct frame *frame, bool is_v6)
 	frame->data[frame->l3] = is_v6 ? 0x50 : 0x44;
 }
 
+static void make_for_many(struct frame *frame, bool is_v6)
+{
+	(void)is_v6;
+	frame->data[0] |= 1;
+}
+
+static void make_source_group(struct frame *frame, bool is_v6)
+{
+	frame->data[frame->l3 + (is_v6 ? 8 : 12)] = is_v6 ? 0xff : 0xef;
+}
+
+static void make_source_zero(struct frame *frame, bool is_v6)
+{
+	memset(frame->data + frame->l3 + (is_v6 ? 8 : 12), 0, is_v6 ? 16 : 4);
+}
+
+/* The last byte of the destination is one that no service has. */
+static void make_other_address(struct frame *frame, bool is_v6)
+{
+	frame->data[frame->l3 + (is_v6 ? 39 : 19)] = 99;
+}
+
 /* A total length that ends before the transport header does. */
 static void shorten_length(struct frame *frame, bool is_v6)
 {
@@ -154,7 +176,7 @@ const struct row packet_rows[] = {
 	ROW("nat reply, two tags", NAT, FROM_BACKEND, REPLY, LB_R_REPLIED, TCP(.tcp_flags = TCP_ACK, .tags = 2)),
 	ROW("nat reply, options", NAT, FROM_BACKEND, REPLY, LB_R_REPLIED, TCP(.tcp_flags = TCP_ACK, .option_bytes = 12), .family = V4),
 	ROW("nat reply, extension", NAT, FROM_BACKEND, REPLY, LB_R_REPLIED, TCP(.tcp_flags = TCP_ACK, .chain = { DST }, .chain_length = 1), .family = V6),
-	ROW("nat reply, last hop", NAT, FROM_BACKEND, SAME, LB_R_TTL_EXCEEDED, TCP(.tcp_flags = TCP_ACK, .ttl = 1)),
+	ROW("nat reply, last hop", NAT, FROM_BACKEND, TOLD, LB_R_TTL_TOLD, TCP(.tcp_flags = TCP_ACK, .ttl = 1)),
 	ROW("nat reply, to be resolved", NAT, FROM_BACKEND, LEFT, LB_R_LEFT_TO_KERNEL, TCP(.tcp_flags = TCP_ACK), .is_strange = true),
 	/* full NAT, one connection from SYN to the second FIN */
 	ROW("fullnat unknown", FULL, FROM_CLIENT, SAME, LB_R_NO_FLOW, TCP(.tcp_flags = TCP_ACK)),
@@ -168,8 +190,8 @@ const struct row packet_rows[] = {
 	ROW("fullnat data, extension", FULL, FROM_CLIENT, BALANCED, LB_R_FORWARDED, TCP(.tcp_flags = TCP_ACK, .chain = { DST }, .chain_length = 1), .family = V6, .state = LB_FLOW_ESTABLISHED),
 	ROW("fullnat reply, data", FULL, FROM_BACKEND, REPLY, LB_R_REPLIED, TCP(.tcp_flags = TCP_ACK, .payload = 1400), .state = LB_FLOW_ESTABLISHED),
 	ROW("fullnat reply, tag", FULL, FROM_BACKEND, REPLY, LB_R_REPLIED, TCP(.tcp_flags = TCP_ACK, .tags = 1), .state = LB_FLOW_ESTABLISHED),
-	ROW("fullnat last hop", FULL, FROM_CLIENT, SAME, LB_R_TTL_EXCEEDED, TCP(.tcp_flags = TCP_ACK, .ttl = 1), .state = LB_FLOW_ESTABLISHED),
-	ROW("fullnat reply, last hop", FULL, FROM_BACKEND, SAME, LB_R_TTL_EXCEEDED, TCP(.tcp_flags = TCP_ACK, .ttl = 1), .state = LB_FLOW_ESTABLISHED),
+	ROW("fullnat last hop", FULL, FROM_CLIENT, TOLD, LB_R_TTL_TOLD, TCP(.tcp_flags = TCP_ACK, .ttl = 1), .state = LB_FLOW_ESTABLISHED),
+	ROW("fullnat reply, last hop", FULL, FROM_BACKEND, TOLD, LB_R_TTL_TOLD, TCP(.tcp_flags = TCP_ACK, .ttl = 1), .state = LB_FLOW_ESTABLISHED),
 	ROW("fullnat FIN", FULL, FROM_CLIENT, BALANCED, LB_R_FORWARDED, TCP(.tcp_flags = TCP_FIN | TCP_ACK), .state = LB_FLOW_CLIENT_FIN),
 	ROW("fullnat half-closed", FULL, FROM_BACKEND, REPLY, LB_R_REPLIED, TCP(.tcp_flags = TCP_ACK, .payload = 3), .state = LB_FLOW_CLIENT_FIN),
 	ROW("fullnat second FIN", FULL, FROM_BACKEND, REPLY, LB_R_REPLIED, TCP(.tcp_flags = TCP_FIN | TCP_ACK), .state = LB_FLOW_CLOSED),
@@ -196,15 +218,42 @@ const struct row packet_rows[] = {
 	ROW("mapped source", NAT, FROM_CLIENT, SAME, LB_R_MAPPED_V6, TCP(.tcp_flags = TCP_SYN), .family = V6, .spoil = map_source),
 	ROW("mapped destination", NAT, FROM_CLIENT, SAME, LB_R_MAPPED_V6, UDP(.payload = 4, .tags = 1), .family = V6, .spoil = map_destination),
 	/* what cannot be forwarded */
-	ROW("last hop", NAT, FROM_CLIENT, SAME, LB_R_TTL_EXCEEDED, TCP(.tcp_flags = TCP_SYN, .ttl = 1)),
+	ROW("last hop", NAT, FROM_CLIENT, TOLD, LB_R_TTL_TOLD, TCP(.tcp_flags = TCP_SYN, .ttl = 1)),
+	ROW("last hop, tag, UDP", NAT, FROM_CLIENT, TOLD, LB_R_TTL_TOLD, UDP(.payload = 13, .ttl = 1, .tags = 1)),
+	ROW("last hop, options", NAT, FROM_CLIENT, TOLD, LB_R_TTL_TOLD, TCP(.tcp_flags = TCP_SYN, .ttl = 1, .option_bytes = 40, .tags = 2), .family = V4),
+	ROW("last hop, headers", NAT, FROM_CLIENT, TOLD, LB_R_TTL_TOLD, TCP(.tcp_flags = TCP_SYN, .ttl = 1, .chain = { HBH, DST }, .chain_length = 2), .family = V6),
+	ROW("last hop, long", NAT, FROM_CLIENT, TOLD, LB_R_TTL_TOLD, UDP(.payload = 1401, .ttl = 1)),
+	ROW("last hop, for many", NAT, FROM_CLIENT, SAME, LB_R_TTL_EXCEEDED, TCP(.tcp_flags = TCP_SYN, .ttl = 1), .spoil = make_for_many),
+	ROW("last hop, from a group", NAT, FROM_CLIENT, SAME, LB_R_TTL_EXCEEDED, UDP(.payload = 9, .ttl = 1), .spoil = make_source_group),
+	ROW("last hop, from nobody", NAT, FROM_CLIENT, SAME, LB_R_TTL_EXCEEDED, UDP(.payload = 9, .ttl = 1), .spoil = make_source_zero),
+	/* ICMP for a service's address */
+	ROW("echo", NAT, FROM_CLIENT, ECHOED, LB_R_ECHO_REPLY, ANY(.proto = IPPROTO_ICMP, .icmp = 0x0800, .payload = 56), .family = V4),
+	ROW("echo", NAT, FROM_CLIENT, ECHOED, LB_R_ECHO_REPLY, ANY(.proto = IPPROTO_ICMPV6, .icmp = 0x8000, .payload = 56), .family = V6),
+	ROW("echo, last hop, tags", FULL, FROM_CLIENT, ECHOED, LB_R_ECHO_REPLY, ANY(.proto = IPPROTO_ICMP, .icmp = 0x0800, .payload = 5, .ttl = 1, .tags = 2), .family = V4),
+	ROW("echo, last hop, tags", FULL, FROM_CLIENT, ECHOED, LB_R_ECHO_REPLY, ANY(.proto = IPPROTO_ICMPV6, .icmp = 0x8000, .payload = 5, .ttl = 1, .tags = 2), .family = V6),
+	ROW("echo, options", NAT, FROM_CLIENT, SAME, LB_R_OTHER_PROTOCOL, ANY(.proto = IPPROTO_ICMP, .icmp = 0x0800, .payload = 56, .option_bytes = 8), .family = V4),
+	ROW("echo, first fragment", NAT, FROM_CLIENT, SAME, LB_R_OTHER_PROTOCOL, ANY(.proto = IPPROTO_ICMP, .icmp = 0x0800, .payload = 56, .fragment = 0x2000), .family = V4),
+	ROW("echo, headers", NAT, FROM_CLIENT, SAME, LB_R_OTHER_PROTOCOL, ANY(.proto = IPPROTO_ICMPV6, .icmp = 0x8000, .payload = 56, .chain = { DST }, .chain_length = 1), .family = V6),
+	ROW("echo, for many", NAT, FROM_CLIENT, SAME, LB_R_OTHER_PROTOCOL, ANY(.proto = IPPROTO_ICMP, .icmp = 0x0800, .payload = 56), .family = V4, .spoil = make_for_many),
+	ROW("echo, for many", NAT, FROM_CLIENT, SAME, LB_R_OTHER_PROTOCOL, ANY(.proto = IPPROTO_ICMPV6, .icmp = 0x8000, .payload = 56), .family = V6, .spoil = make_for_many),
+	ROW("echo, from a group", NAT, FROM_CLIENT, SAME, LB_R_OTHER_PROTOCOL, ANY(.proto = IPPROTO_ICMP, .icmp = 0x0800, .payload = 56), .family = V4, .spoil = make_source_group),
+	ROW("echo, from a group", NAT, FROM_CLIENT, SAME, LB_R_OTHER_PROTOCOL, ANY(.proto = IPPROTO_ICMPV6, .icmp = 0x8000, .payload = 56), .family = V6, .spoil = make_source_group),
+	ROW("echo, another address", NAT, FROM_CLIENT, SAME, LB_R_OTHER_PROTOCOL, ANY(.proto = IPPROTO_ICMP, .icmp = 0x0800, .payload = 56), .family = V4, .spoil = make_other_address),
+	ROW("echo, another address", NAT, FROM_CLIENT, SAME, LB_R_OTHER_PROTOCOL, ANY(.proto = IPPROTO_ICMPV6, .icmp = 0x8000, .payload = 56), .family = V6, .spoil = make_other_address),
+	ROW("echo reply", NAT, FROM_CLIENT, SAME, LB_R_OTHER_PROTOCOL, ANY(.proto = IPPROTO_ICMP, .icmp = 0x0000, .payload = 56), .family = V4),
+	ROW("echo reply", NAT, FROM_CLIENT, SAME, LB_R_OTHER_PROTOCOL, ANY(.proto = IPPROTO_ICMPV6, .icmp = 0x8100, .payload = 56), .family = V6),
 	ROW("no backend", EMPTY, FROM_CLIENT, SAME, LB_R_NO_BACKEND, TCP(.tcp_flags = TCP_SYN)),
 	ROW("no backend, UDP", EMPTY, FROM_CLIENT, SAME, LB_R_NO_BACKEND, UDP(.payload = 1)),
 	ROW("not attached", FAR, FROM_CLIENT, SAME, LB_R_NOT_ATTACHED, TCP(.tcp_flags = TCP_SYN)),
 	ROW("no route", HOLE, FROM_CLIENT, SAME, LB_R_NO_ROUTE, TCP(.tcp_flags = TCP_SYN)),
 	ROW("fits the MTU", SLIM, FROM_CLIENT, BALANCED, LB_R_FORWARDED, TCP(.tcp_flags = TCP_ACK, .payload = CAST_MTU - 40), .family = V4),
-	ROW("one byte too many", SLIM, FROM_CLIENT, SAME, LB_R_MTU_EXCEEDED, TCP(.tcp_flags = TCP_ACK, .payload = CAST_MTU - 39), .family = V4),
+	ROW("one byte too many", SLIM, FROM_CLIENT, TOLD, LB_R_MTU_TOLD, TCP(.tcp_flags = TCP_ACK, .payload = CAST_MTU - 39, .fragment = 0x4000), .family = V4, .mtu = CAST_MTU),
+	ROW("one byte too many, options", SLIM, FROM_CLIENT, TOLD, LB_R_MTU_TOLD, TCP(.tcp_flags = TCP_ACK, .payload = CAST_MTU - 79, .option_bytes = 40, .tags = 1, .fragment = 0x4000), .family = V4, .mtu = CAST_MTU),
+	ROW("may be fragmented", SLIM, FROM_CLIENT, LEFT, LB_R_LEFT_TO_KERNEL, TCP(.tcp_flags = TCP_ACK, .payload = CAST_MTU - 39), .family = V4),
+	ROW("too large, for many", SLIM, FROM_CLIENT, SAME, LB_R_MTU_EXCEEDED, TCP(.tcp_flags = TCP_ACK, .payload = CAST_MTU, .fragment = 0x4000), .family = V4, .spoil = make_for_many),
+	ROW("too large, for many", SLIM, FROM_CLIENT, SAME, LB_R_MTU_EXCEEDED, TCP(.tcp_flags = TCP_ACK, .payload = CAST_MTU), .family = V6, .spoil = make_for_many),
 	ROW("fits the MTU", SLIM, FROM_CLIENT, BALANCED, LB_R_FORWARDED, TCP(.tcp_flags = TCP_ACK, .payload = CAST_MTU - 60, .tags = 2), .family = V6),
-	ROW("one byte too many", SLIM, FROM_CLIENT, SAME, LB_R_MTU_EXCEEDED, TCP(.tcp_flags = TCP_ACK, .payload = CAST_MTU - 59, .tags = 2), .family = V6),
+	ROW("one byte too many", SLIM, FROM_CLIENT, TOLD, LB_R_MTU_TOLD, TCP(.tcp_flags = TCP_ACK, .payload = CAST_MTU - 59, .tags = 2), .family = V6, .mtu = CAST_MTU),
 	ROW("to be resolved", LOST, FROM_CLIENT, LEFT, LB_R_LEFT_TO_KERNEL, TCP(.tcp_flags = TCP_SYN)),
 	ROW("cannot be resolved", LOST_FULL, FROM_CLIENT, SAME, LB_R_NO_NEIGHBOUR, TCP(.tcp_flags = TCP_SYN)),
 	ROW("no source", BARE, FROM_CLIENT, SAME, LB_R_NO_SOURCE, TCP(.tcp_flags = TCP_SYN), .before = drop_sources),

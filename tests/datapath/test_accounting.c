@@ -88,7 +88,11 @@ static void test_million_frames(void **state)
 		action = world_run(port, &in, &out);
 		assert_in_range(action, XDP_DROP, XDP_REDIRECT);
 		by_action[action]++;
-		assert_int_equal(out.length, in.length);
+		/* An ICMP error goes back as it came, and is no longer than IPv6's least MTU. */
+		if (action == XDP_TX)
+			assert_in_range(out.length, 14, in.length < 1302 ? 1302 : in.length);
+		else
+			assert_int_equal(out.length, in.length);
 		if (action == XDP_PASS)
 			rewritten += memcmp(in.data, out.data, in.length) != 0;
 	}

@@ -5,10 +5,13 @@
  * it exists; INTERNAL is excepted, since only a missing map entry could lead to it.
  */
 #include <string.h>
+#include <unistd.h>
 
 #include <linux/bpf.h>
 
 #include "packet.h"
+
+#define FLOOD 3000 /* more than any number of CPUs may tell at once */
 
 static bool is_seen[LB_R_COUNT];
 static char at_row[128]; /* for the message when a row fails */
@@ -97,6 +100,15 @@ static void describe_output(const struct row *row, const struct spec *in, struct
 		is_back || row->part == ONE_ARM ? &world.client : &world.backend;
 
 	*out = *in;
+	if (row->becomes == ECHOED) {
+		out->ttl = 64;
+		out->src = in->dst;
+		out->dst = in->src;
+		out->icmp = in->is_v6 ? 0x8100 : 0;
+		memcpy(out->eth_src, in->eth_dst, 6);
+		memcpy(out->eth_dst, in->eth_src, 6);
+		return;
+	}
 	out->ttl--;
 	if (row->becomes != LEFT) {
 		memcpy(out->eth_src, egress->mac, 6);
@@ -126,7 +138,9 @@ static int wanted_action(const struct row *row)
 {
 	switch (lb_reason_verdict(row->reason)) {
 	case LB_SENT:
-		return row->part == ONE_ARM ? XDP_TX : XDP_REDIRECT;
+		return row->part == ONE_ARM || row->becomes == ECHOED || row->becomes == TOLD
+			       ? XDP_TX
+			       : XDP_REDIRECT;
 	case LB_PASSED:
 		return XDP_PASS;
 	default:
@@ -176,7 +190,14 @@ static void run_row(const struct row *row, bool is_v6)
 		row->spoil(&in, is_v6);
 	assert_int_equal(run_counted(port, &in, &out, row->reason), wanted_action(row));
 	wanted = in;
-	if (row->becomes != SAME) {
+	if (row->becomes == TOLD) {
+		const union lb_addr vip = world_addr(cast_vip(row->part, is_v6));
+
+		out.l4 = in.l3 + (is_v6 ? 40 : 20);
+		frame_build_error(&in, is_v6, row->part == FULL ? &input.dst : &vip, row->mtu,
+				  &wanted);
+		assert_true(frame_is_sound(&out, is_v6, is_v6 ? IPPROTO_ICMPV6 : IPPROTO_ICMP));
+	} else if (row->becomes != SAME) {
 		describe_output(row, &input, &output);
 		frame_build(&output, &wanted);
 		assert_true(frame_is_sound(&out, is_v6, input.proto));
@@ -222,6 +243,12 @@ static int tell_row(void **state)
 	return 0;
 }
 
+/* Until a CPU may make its full share of ICMP errors again. */
+static void await_budget(void)
+{
+	usleep(150000);
+}
+
 /* Every length short of the transport header's end is malformed, and left as it is. */
 static void test_cuts(void **state)
 {
@@ -247,6 +274,100 @@ static void test_cuts(void **state)
 					 XDP_PASS);
 			assert_same_frame(&out, &in);
 		}
+	}
+}
+
+/* An error quotes what is there of the packet, whatever its header says, and no padding. */
+static void test_error_cuts(void **state)
+{
+	(void)state;
+	for (int kind = 0; kind < 2 * 3; kind++) {
+		const struct row row = {
+			.part = NAT,
+			.in = { .proto = IPPROTO_UDP, .payload = 41, .tags = kind / 2, .ttl = 1 }
+		};
+		const bool is_v6 = kind & 1;
+		struct frame in, out, wanted;
+		struct spec spec;
+		__u32 full;
+
+		describe_input(&row, is_v6, &spec);
+		frame_build(&spec, &in);
+		full = in.length;
+		for (in.length = in.l4 + 8; in.length < full + 8; in.length++) {
+			frame_build_error(&in, is_v6, &spec.dst, 0, &wanted);
+			assert_int_equal(run_counted(&world.client, &in, &out, LB_R_TTL_TOLD),
+					 XDP_TX);
+			assert_same_frame(&out, &wanted);
+		}
+		await_budget();
+	}
+}
+
+/* An echo request is answered when its header is whole, a packet cut before that is not. */
+static void test_echo_cuts(void **state)
+{
+	(void)state;
+	for (int kind = 0; kind < 2 * 3; kind++) {
+		const bool is_v6 = kind & 1;
+		const struct row row = { .part = NAT,
+					 .becomes = ECHOED,
+					 .in = { .proto = is_v6 ? IPPROTO_ICMPV6 : IPPROTO_ICMP,
+						 .icmp = is_v6 ? 0x8000 : 0x0800,
+						 .tags = kind / 2,
+						 .payload = 12 } };
+		struct frame in, out, wanted;
+		struct spec spec, answer;
+		__u32 full;
+
+		describe_input(&row, is_v6, &spec);
+		describe_output(&row, &spec, &answer);
+		frame_build(&spec, &in);
+		frame_build(&answer, &wanted);
+		full = in.length;
+		for (in.length = in.l4; in.length < full; in.length++) {
+			const bool is_whole = in.length >= in.l4 + 8;
+
+			wanted.length = in.length;
+			assert_int_equal(
+				run_counted(&world.client, &in, &out,
+					    is_whole ? LB_R_ECHO_REPLY : LB_R_OTHER_PROTOCOL),
+				is_whole ? XDP_TX : XDP_PASS);
+			assert_same_frame(&out, is_whole ? &wanted : &in);
+		}
+		world_set_ping(false);
+		assert_int_equal(run_counted(&world.client, &in, &out, LB_R_OTHER_PROTOCOL),
+				 XDP_PASS);
+		assert_same_frame(&out, &in);
+		world_set_ping(true);
+	}
+}
+
+/* Only so many errors at once, and more of them later. */
+static void test_errors_are_limited(void **state)
+{
+	(void)state;
+	for (int is_v6 = 0; is_v6 < 2; is_v6++) {
+		const struct row row = { .part = NAT,
+					 .in = { .proto = IPPROTO_UDP, .payload = 4, .ttl = 1 } };
+		__u64 before[LB_R_COUNT], after[LB_R_COUNT];
+		struct frame in, out;
+		struct spec spec;
+
+		describe_input(&row, is_v6, &spec);
+		frame_build(&spec, &in);
+		await_budget();
+		world_reasons(before);
+		for (int i = 0; i < FLOOD; i++)
+			world_run(&world.client, &in, &out);
+		world_reasons(after);
+		is_seen[LB_R_ICMP_LIMITED] = after[LB_R_ICMP_LIMITED] > before[LB_R_ICMP_LIMITED];
+		assert_true(is_seen[LB_R_ICMP_LIMITED]);
+		assert_true(after[LB_R_TTL_TOLD] - before[LB_R_TTL_TOLD] >= 100);
+		assert_int_equal(after[LB_R_TTL_TOLD] + after[LB_R_ICMP_LIMITED],
+				 before[LB_R_TTL_TOLD] + before[LB_R_ICMP_LIMITED] + FLOOD);
+		await_budget();
+		assert_int_equal(run_counted(&world.client, &in, &out, LB_R_TTL_TOLD), XDP_TX);
 	}
 }
 
@@ -443,6 +564,9 @@ static int run_group(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_teardown(test_table, tell_row),
 		cmocka_unit_test(test_cuts),
+		cmocka_unit_test(test_error_cuts),
+		cmocka_unit_test(test_echo_cuts),
+		cmocka_unit_test(test_errors_are_limited),
 		cmocka_unit_test(test_neighbours),
 		cmocka_unit_test(test_client_moves),
 		cmocka_unit_test(test_ports_full),

@@ -132,13 +132,15 @@ static void check(int ret, const struct lb_error *err)
 		fail_msg("%s (%s)", err->text, strerror(-ret));
 }
 
-static void attach(struct world_port *port, const char *name, bool arp)
+static void attach(struct world_port *port, const char *name, bool arp, bool ping)
 {
 	const struct lb_attach_options options = {
 		.mode = LB_ATTACH_NATIVE,
 		.priority = LB_PRIORITY_DEFAULT,
 		.arp = arp,
 		.is_arp_given = true,
+		.no_ping = !ping,
+		.is_ping_given = true,
 	};
 	struct lb_interface interface;
 	struct lb_attached attached;
@@ -166,8 +168,8 @@ void world_open(const struct lb_config *config)
 	assert_non_null(strstr(lb_pin_dir(world.lb), "inode-"));
 	check(lb_lock(world.lb, &err), &err);
 	check(lb_commit(world.lb, config, &err), &err);
-	attach(&world.client, "c0", false);
-	attach(&world.backend, "b0", false);
+	attach(&world.client, "c0", false, true);
+	attach(&world.backend, "b0", false, true);
 }
 
 void world_close(void)
@@ -197,7 +199,12 @@ void world_commit(const struct lb_config *config)
 
 void world_set_arp(bool is_on)
 {
-	attach(&world.client, "c0", is_on);
+	attach(&world.client, "c0", is_on, true);
+}
+
+void world_set_ping(bool is_on)
+{
+	attach(&world.client, "c0", false, is_on);
 }
 
 int world_try(const struct world_port *port, const struct frame *in, struct frame *out)

@@ -46,6 +46,8 @@ void world_close(void);
 void world_commit(const struct lb_config *config);
 /* Sets `arp` of the clients' interface. */
 void world_set_arp(bool is_on);
+/* Sets `ping` of the clients' interface. */
+void world_set_ping(bool is_on);
 
 /* One frame in by port: the XDP action, and what became of the frame. */
 int world_run(const struct world_port *port, const struct frame *in, struct frame *out);

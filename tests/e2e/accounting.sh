@@ -4,11 +4,6 @@
 # shellcheck source-path=SCRIPTDIR source=common.sh
 source "$(dirname "$0")/common.sh"
 
-# total NAME: one number of the totals in `lbctl -j stats`.
-total() {
-	lb -j stats | "$PYTHON" -c 'import json, sys; print(json.load(sys.stdin)[sys.argv[1]])' "$1"
-}
-
 mixed_traffic() {
 	local conns
 
@@ -30,20 +25,21 @@ with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
 PY
 }
 
+# All of one reading, since packets of the kernel's own go on.
 is_accounted() {
 	local received sent passed dropped
 
-	received=$(total received)
-	sent=$(total sent)
-	passed=$(total passed)
-	dropped=$(total dropped)
+	read -r received sent passed dropped < <(lb -j stats | "$PYTHON" -c '
+import json, sys
+stats = json.load(sys.stdin)
+print(*(stats[name] for name in ("received", "sent", "passed", "dropped")))')
 	echo "received $received, sent $sent, passed $passed, dropped $dropped"
 	[ "$received" = $((sent + passed + dropped)) ] && [ "$sent" -gt 5000 ] &&
-		[ "$passed" -gt 6 ] && [ "$dropped" -gt 1 ]
+		[ "$passed" -gt 6 ] && [ "$dropped" -gt 0 ]
 }
 
 has_reason() {
-	lb stats drops | grep -E "^ *$1 +[1-9]"
+	lb -s stats drops | grep -E "^ *$1 +[1-9]"
 }
 
 # One word each of `lbctl -j stats` for a service: the sum over its backends is the service's.
@@ -74,7 +70,7 @@ main() {
 	check "mixed traffic" mixed_traffic
 	check "received = sent + passed + dropped" is_accounted
 	check "reason no_backend" has_reason no_backend
-	check "reason ttl_exceeded" has_reason ttl_exceeded
+	check "reason ttl_told" has_reason ttl_told
 	check "the backends' connections add up" services_add_up
 }
 

@@ -39,6 +39,17 @@ static int take_arp(void *into, const char *value)
 	return word_switch(value, &request->options.arp);
 }
 
+static int take_ping(void *into, const char *value)
+{
+	struct request *request = into;
+	bool is_on;
+	int ret = word_switch(value, &is_on);
+
+	request->options.is_ping_given = true;
+	request->options.no_ping = !ret && !is_on;
+	return ret;
+}
+
 /* The document's check knows the ranges; a limit of 0 it would refuse as well. */
 static int take_limit(const char *value, __u32 *limit)
 {
@@ -69,6 +80,7 @@ static const struct setting settings[] = {
 	{ "mode", "auto, native or generic", take_mode },
 	{ "priority", "a number from 1 to 65535", take_priority },
 	{ "arp", "on or off", take_arp },
+	{ "ping", "on or off", take_ping },
 	{ "services", "a number of services", take_services },
 	{ "backends", "a number of backends", take_backends },
 	{ "slots", "a number of slots, of all services together", take_slots },
@@ -92,6 +104,11 @@ static void note_fallbacks(const struct lbctl *ctl, const struct lb_attached *at
 		     "%s: attached alone, without libxdp's dispatcher (%s); no second XDP program "
 		     "can join",
 		     attached->ifname, reason);
+	if (attached->is_rigid)
+		note(ctl,
+		     "%s: the sender of a packet that is too large or out of hops is not told: "
+		     "libxdp's dispatcher is too old for that (%s)",
+		     attached->ifname, reason);
 }
 
 static int print_attached(const struct lbctl *ctl, const struct lb_attached *attached)
@@ -113,8 +130,9 @@ static int print_attached(const struct lbctl *ctl, const struct lb_attached *att
 		(void)printf("alone");
 	else
 		(void)printf("dispatcher priority %u", attached->priority);
-	(void)printf(", MTU %u%s\n", attached->mtu,
-		     attached->arp ? ", answers ARP for services" : "");
+	(void)printf(", MTU %u%s%s\n", attached->mtu,
+		     attached->arp ? ", answers ARP for services" : "",
+		     attached->no_ping ? ", answers no ping for services" : "");
 	return EXIT_OK;
 }
 
@@ -171,16 +189,20 @@ const struct command cmd_attach = {
 		"arp       answer ARP and neighbour solicitation for the services' addresses:\n"
 		"          on for one-armed set-ups, off (the default) where they are routed "
 		"here\n"
-		"Of an interface that is attached already, arp and priority can be changed, and\n"
+		"ping      answer echo requests for the services' addresses: on (the default) or "
+		"off\n"
+		"Of an interface that is attached already, arp, ping and priority can be changed, "
+		"and\n"
 		"an older lbctl's program is replaced while packets go on.\n"
 		"services, backends, slots, flows\n"
 		"          limits, kept in the document: sizes of the maps, which are made at the\n"
 		"          first attach and fixed until 'detach all'; 'lbctl status' shows what\n"
 		"          each costs\n",
 	.verbs =
-		(const struct verb[]){ { "", NULL,
-					 "IF [mode auto|native|generic] [priority N] [arp on|off]\n"
-					 "       [services N] [backends N] [slots N] [flows N]",
-					 attach },
-				       { 0 } },
+		(const struct verb[]){
+			{ "", NULL,
+			  "IF [mode auto|native|generic] [priority N] [arp on|off] [ping on|off]\n"
+			  "       [services N] [backends N] [slots N] [flows N]",
+			  attach },
+			{ 0 } },
 };

@@ -40,12 +40,12 @@ static void set_chain(struct xdp_program *program, __u32 priority)
 	xdp_program__set_chain_call_enabled(program, XDP_PASS, true);
 }
 
-int lb_xdp_load(struct lb *lb, struct lb_port *port, enum xdp_attach_mode mode, char *words,
-		struct lb_error *err)
+static int load_once(struct lb *lb, struct lb_port *port, enum xdp_attach_mode mode, char *words,
+		     struct lb_error *err)
 {
 	struct xdp_program *program;
 	struct lb_bpf *skeleton;
-	int ret = lb_program_open(lb, port->number, mode == XDP_MODE_SKB, &skeleton, err);
+	int ret = lb_program_open(lb, port, mode == XDP_MODE_SKB, &skeleton, err);
 
 	if (ret)
 		return ret;
@@ -66,6 +66,22 @@ int lb_xdp_load(struct lb *lb, struct lb_port *port, enum xdp_attach_mode mode, 
 	}
 	lb_program_capture(NULL, 0);
 	lb_program_close(skeleton);
+	return ret;
+}
+
+/* The whole program, else one that leaves packets their size; words: why not the whole one. */
+int lb_xdp_load(struct lb *lb, struct lb_port *port, enum xdp_attach_mode mode, char *words,
+		struct lb_error *err)
+{
+	char second[LB_TEXT_SIZE] = "";
+	int ret = load_once(lb, port, mode, words, err);
+
+	if (!ret || port->flags & LB_P_RIGID)
+		return ret;
+	port->flags |= LB_P_RIGID;
+	if (!load_once(lb, port, mode, second, err))
+		return 0;
+	port->flags &= ~(__u32)LB_P_RIGID;
 	return ret;
 }
 
@@ -112,6 +128,8 @@ void lb_port_describe(const struct lb_port *port, const char *ifname,
 	out->program_id = port->program_id;
 	out->priority = port->priority;
 	out->arp = port->flags & LB_P_ARP;
+	out->is_rigid = port->flags & LB_P_RIGID;
+	out->no_ping = port->flags & LB_P_NO_PING;
 	out->is_alone = !port->is_dispatched;
 }
 
@@ -149,7 +167,7 @@ static int new_port(struct lb *lb, const struct lb_interface *interface,
 	port->number = port - lb->ports;
 	port->priority = options->priority ?: LB_PRIORITY_DEFAULT;
 	port->mtu = interface->mtu;
-	port->flags = options->arp ? LB_P_ARP : 0;
+	port->flags = (options->arp ? LB_P_ARP : 0) | (options->no_ping ? LB_P_NO_PING : 0);
 	port->program_id = 0;
 	memcpy(port->mac, interface->mac, sizeof(port->mac));
 	port->ifindex = ifindex;
@@ -267,6 +285,8 @@ static int change_port(struct lb *lb, struct lb_port *port, const char *ifname,
 		return ret;
 	if (options->is_arp_given)
 		port->flags = (port->flags & ~LB_P_ARP) | (options->arp ? LB_P_ARP : 0);
+	if (options->is_ping_given)
+		port->flags = (port->flags & ~LB_P_NO_PING) | (options->no_ping ? LB_P_NO_PING : 0);
 	memcpy(port->mac, interface->mac, sizeof(port->mac));
 	port->mtu = interface->mtu;
 	lb_interface_enable_forwarding(lb, ifname);

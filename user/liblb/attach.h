@@ -19,7 +19,8 @@ void lb_xdp_adopt(const struct lb *lb, struct lb_port *port);
 /* Takes our programs but the port's own off its dispatcher: a replaced one, a killed command's. */
 int lb_xdp_drop_others(const struct lb *lb, const struct lb_port *port, char *words);
 /*
- * Loads the program by libxdp and attaches it in this mode; the port notes which it is. words has
+ * Loads the program by libxdp and attaches it in this mode, if need be one that leaves packets
+ * their size, for a dispatcher that was not made for more; the port notes which it is. words has
  * LB_TEXT_SIZE bytes for the kernel's message.
  */
 int lb_xdp_load(struct lb *lb, struct lb_port *port, enum xdp_attach_mode mode, char *words,

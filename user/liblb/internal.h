@@ -34,6 +34,7 @@ enum lb_map_id {
 	LB_MAP_COUNTERS,
 	LB_MAP_ROUTES,
 	LB_MAP_SEED,
+	LB_MAP_ICMP_BUDGET,
 	LB_MAP_HISTORY,
 	LB_MAP_EGRESS,
 	LB_MAP_COUNT,
@@ -110,7 +111,7 @@ __u64 lb_map_bytes(int fd);
 /* program.c: loading the datapath for one interface. */
 struct bpf_object;
 struct lb_bpf;
-int lb_program_open(struct lb *lb, __u32 port_number, bool is_generic, struct lb_bpf **out,
+int lb_program_open(struct lb *lb, const struct lb_port *port, bool is_generic, struct lb_bpf **out,
 		    struct lb_error *err);
 void lb_program_close(struct lb_bpf *skeleton);
 void lb_program_capture(char *text,

@@ -5,9 +5,11 @@
  */
 #include <errno.h>
 #include <stdarg.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <bpf/libbpf.h>
+#include <linux/bpf.h>
 #include <xdp/libxdp.h>
 
 #include "internal.h"
@@ -80,10 +82,54 @@ void lb_program_capture(char *text, size_t size)
 	libxdp_set_print(print_libxdp);
 }
 
-int lb_program_open(struct lb *lb, __u32 port_number, bool is_generic, struct lb_bpf **out,
+/*
+ * The kernel refuses a program that calls what changes a packet's size as one of a dispatcher's
+ * that does not, even if the call is never reached (6.12 does, 6.1 does not). In the bytes of the
+ * object such calls become "r0 = -EINVAL", which the datapath takes for a lack of room.
+ */
+static void remove_resizing(char *bytes, size_t size)
+{
+	static const struct bpf_insn refusal = { .code = BPF_ALU64 | BPF_MOV | BPF_K,
+						 .imm = -EINVAL };
+	static const struct bpf_insn calls[] = {
+		{ .code = BPF_JMP | BPF_CALL, .imm = BPF_FUNC_xdp_adjust_head },
+		{ .code = BPF_JMP | BPF_CALL, .imm = BPF_FUNC_xdp_adjust_tail },
+	};
+
+	for (size_t at = 0; at + sizeof(refusal) <= size; at += sizeof(refusal))
+		for (size_t i = 0; i < sizeof(calls) / sizeof(calls[0]); i++)
+			if (!memcmp(bytes + at, &calls[i], sizeof(calls[i])))
+				memcpy(bytes + at, &refusal, sizeof(refusal));
+}
+
+static struct lb_bpf *open_rigid(void)
+{
+	struct lb_bpf *skeleton = calloc(1, sizeof(*skeleton));
+	char *bytes = NULL;
+	int ret = skeleton ? lb_bpf__create_skeleton(skeleton) : -ENOMEM;
+
+	if (!ret) {
+		bytes = malloc(skeleton->skeleton->data_sz);
+		ret = bytes ? 0 : -ENOMEM;
+	}
+	if (!ret) {
+		memcpy(bytes, skeleton->skeleton->data, skeleton->skeleton->data_sz);
+		remove_resizing(bytes, skeleton->skeleton->data_sz);
+		skeleton->skeleton->data = bytes;
+		ret = bpf_object__open_skeleton(skeleton->skeleton, NULL);
+	}
+	free(bytes);
+	if (!ret)
+		return skeleton;
+	lb_bpf__destroy(skeleton);
+	errno = -ret;
+	return NULL;
+}
+
+int lb_program_open(struct lb *lb, const struct lb_port *port, bool is_generic, struct lb_bpf **out,
 		    struct lb_error *err)
 {
-	struct lb_bpf *skeleton = lb_bpf__open();
+	struct lb_bpf *skeleton = port->flags & LB_P_RIGID ? open_rigid() : lb_bpf__open();
 
 	if (!skeleton)
 		return lb_fail(err, -errno, "cannot open the datapath's object: %s",
@@ -108,7 +154,7 @@ int lb_program_open(struct lb *lb, __u32 port_number, bool is_generic, struct lb
 	skeleton->rodata->lb_bucket_half[LB_LOOKUP_ENDPOINTS] =
 		lb->meta->buckets[LB_LOOKUP_ENDPOINTS];
 	skeleton->rodata->lb_hz = lb->control->hz;
-	skeleton->rodata->lb_port_number = port_number;
+	skeleton->rodata->lb_port_number = port->number;
 	skeleton->rodata->lb_is_generic = is_generic;
 	*out = skeleton;
 	return 0;

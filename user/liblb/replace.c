@@ -63,7 +63,7 @@ static int replace(struct lb *lb, struct lb_port *port, __u32 priority, int old_
 {
 	const bool is_moving = port->is_dispatched && priority != port->priority;
 	struct lb_bpf *skeleton;
-	int fd, ret = lb_program_open(lb, port->number, port->flags & LB_P_GENERIC, &skeleton, err);
+	int fd, ret = lb_program_open(lb, port, port->flags & LB_P_GENERIC, &skeleton, err);
 
 	if (ret)
 		return ret;
