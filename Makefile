@@ -92,6 +92,10 @@ $(B)/fuzz/%: tests/fuzz/%.c $(FUZZ_SRC) $(HEADERS)
 	$(CLANG) $(CPPFLAGS) $(FUZZ_FLAGS) $(filter %.c,$^) -o $@
 	$(CLANG) $(CPPFLAGS) $(FUZZ_FLAGS) -DPLANTED $(filter %.c,$^) -o $@-planted
 
+$(B)/tests/commit_bench: tests/bench/commit_bench.c tests/datapath/world.c tests/datapath/frame.c $(B)/liblb.a $(HEADERS)
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) -Itests/datapath $(CFLAGS) $(filter %.c,$^) $(B)/liblb.a -o $@ $(LIBS) -lcmocka
+
 check-tests: all $(FUZZERS) $(UNIT_TESTS) $(DATAPATH_TESTS)
 
 demo:
@@ -111,8 +115,9 @@ test-kernels:
 
 bench:
 	scripts/setup bench
-	$(MAKE) all
+	$(MAKE) all $(B)/tests/commit_bench
 	scripts/bench
+	$(B)/tests/commit_bench
 
 lint:
 	scripts/lint

@@ -11,6 +11,7 @@
 
 #include <bpf/bpf.h>
 
+#include "config.h"
 #include "internal.h"
 
 struct stale {
@@ -338,7 +339,7 @@ int lb_commit(struct lb *lb, const struct lb_config *config, struct lb_error *er
 	if (!ret && change)
 		lb->control->is_dirty = 1;
 	if (!ret)
-		ret = lb_config_write(config, lb->state_path, err);
+		ret = lb_config_store(config, lb->state_path, err);
 	if (!ret && change) {
 		warn_of_limits(lb, &config->limits);
 		ret = lb_change_apply(lb, change, err);

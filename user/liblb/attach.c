@@ -14,6 +14,7 @@
 #include <xdp/libxdp.h>
 
 #include "attach.h"
+#include "config.h"
 #include "lb.skel.h"
 
 static struct lb_port *find_port(const struct lb *lb, __u32 ifindex)
@@ -232,7 +233,7 @@ static int set_limits(struct lb *lb, const struct lb_limits *limits, bool is_dry
 	config->limits = *limits;
 	ret = lb_config_check(config, err);
 	if (!ret && !is_dry)
-		ret = lb_config_write(config, lb->state_path, err);
+		ret = lb_config_store(config, lb->state_path, err);
 	lb_config_free(config);
 	return ret;
 }

@@ -48,6 +48,12 @@ int lb_config_find_twin(const struct lb_config *config, struct lb_place *place,
 const char *lb_service_label(const struct lb_config *config, unsigned int index,
 			     char buf[LB_LABEL_SIZE]);
 
+/*
+ * lb_config_write without waiting for the disk: for the running document, which need not outlive
+ * the kernel whose maps it describes.
+ */
+int lb_config_store(const struct lb_config *config, const char *path, struct lb_error *err);
+
 /* 0 or -EINVAL with a text. */
 int lb_name_check(const char *name, struct lb_error *err);
 

@@ -150,19 +150,22 @@ static FILE *open_new(const char *name)
 	return out;
 }
 
-static int fill(FILE *out, const struct lb_config *config)
+static int fill(FILE *out, const struct lb_config *config, bool is_durable)
 {
 	int fd = fileno(out), ret;
 
 	if (ftruncate(fd, 0))
 		return -errno;
 	ret = lb_config_print(config, out);
-	if (!ret && (fflush(out) || fchmod(fd, 0644) || (fsync(fd) && errno != EINVAL)))
+	if (!ret && (fflush(out) || fchmod(fd, 0644)))
+		ret = -errno;
+	if (!ret && is_durable && fsync(fd) && errno != EINVAL)
 		ret = -errno;
 	return ret;
 }
 
-int lb_config_write(const struct lb_config *config, const char *path, struct lb_error *err)
+static int write_by_rename(const struct lb_config *config, const char *path, bool is_durable,
+			   struct lb_error *err)
 {
 	char *name;
 	FILE *out;
@@ -171,7 +174,7 @@ int lb_config_write(const struct lb_config *config, const char *path, struct lb_
 	if (asprintf(&name, "%s.new", path) < 0)
 		return lb_fail(err, -ENOMEM, "out of memory");
 	out = open_new(name);
-	ret = out ? fill(out, config) : -errno;
+	ret = out ? fill(out, config, is_durable) : -errno;
 	if (!ret && rename(name, path))
 		ret = -errno;
 	if (out && ret)
@@ -182,6 +185,20 @@ int lb_config_write(const struct lb_config *config, const char *path, struct lb_
 	free(name);
 	if (ret)
 		return lb_fail(err, ret, "%s: cannot be written: %s", path, strerror(-ret));
+	return 0;
+}
+
+int lb_config_store(const struct lb_config *config, const char *path, struct lb_error *err)
+{
+	return write_by_rename(config, path, false, err);
+}
+
+int lb_config_write(const struct lb_config *config, const char *path, struct lb_error *err)
+{
+	int ret = write_by_rename(config, path, true, err);
+
+	if (ret)
+		return ret;
 	ret = sync_directory(path);
 	if (ret)
 		return lb_fail(err, ret, "%s: its directory cannot be synced: %s", path,

@@ -12,6 +12,8 @@
 
 #include "internal.h"
 
+#define BATCH 4096
+
 /* A backend that never was sent a packet has no connection that could be cut. */
 static bool has_traffic(struct lb *lb, __u32 number)
 {
@@ -66,10 +68,106 @@ bool lb_history_is_outdated(struct lb *lb, const struct lb_service_change *servi
 	return false;
 }
 
-static bool read_alive(struct lb *lb, const struct lb_service_change *service, __u32 key,
-		       struct lb_history *history)
+typedef int (*history_fn)(struct lb *lb, __u32 key, struct lb_history *history, void *arg);
+
+/* Calls fn for each entry of the map, read in batches: a call for each costs several times more. */
+static int walk(struct lb *lb, history_fn fn, void *arg)
 {
-	return !bpf_map_lookup_elem(lb->maps[LB_MAP_HISTORY].fd, &key, history) &&
+	struct lb_history *values = calloc(BATCH, sizeof(*values));
+	__u32 *keys = calloc(BATCH, sizeof(*keys)), batch, count, *from = NULL;
+	int ret = values && keys ? 0 : -ENOMEM;
+
+	for (bool is_more = true; is_more && !ret; from = &batch) {
+		count = BATCH;
+		ret = bpf_map_lookup_batch(lb->maps[LB_MAP_HISTORY].fd, from, &batch, keys, values,
+					   &count, NULL);
+		is_more = !ret;
+		if (ret == -ENOENT)
+			ret = 0;
+		for (__u32 i = 0; !ret && i < count; i++)
+			ret = fn(lb, keys[i], &values[i], arg);
+	}
+	free(values);
+	free(keys);
+	return ret;
+}
+
+struct forget {
+	const bool *is_given_again; /* by backend */
+};
+
+static int forget_number(struct lb *lb, __u32 key, struct lb_history *history, void *arg)
+{
+	const struct forget *forget = arg;
+	const __u32 service = key >> LB_SLOT_BITS;
+	__u32 number;
+
+	if (service >= lb->meta->services || history->before == LB_OWNER_NONE)
+		return 0;
+	number = lb->services[service].backend_base + history->before;
+	if (number < lb->meta->backends && !forget->is_given_again[number])
+		return 0;
+	history->before = LB_OWNER_NONE;
+	return bpf_map_update_elem(lb->maps[LB_MAP_HISTORY].fd, &key, history, BPF_EXIST) &&
+			       errno != ENOENT
+		       ? -errno
+		       : 0;
+}
+
+int lb_history_sweep(struct lb *lb, const bool *is_given_again)
+{
+	struct forget forget = { is_given_again };
+
+	return walk(lb, forget_number, &forget);
+}
+
+/* The histories of one service by slot; an epoch of 0 where there is none. */
+struct known {
+	const struct lb_service_change *service;
+	struct lb_history *histories;
+};
+
+static int know(struct lb *lb, __u32 key, struct lb_history *history, void *arg)
+{
+	struct known *known = arg;
+	const __u32 slot = key & ((1u << LB_SLOT_BITS) - 1);
+
+	(void)lb;
+	if (key >> LB_SLOT_BITS == known->service->number && slot < known->service->value.slots)
+		known->histories[slot] = *history;
+	return 0;
+}
+
+static int read_one_by_one(struct lb *lb, struct known *known)
+{
+	for (__u32 slot = 0; slot < known->service->value.slots; slot++) {
+		const __u32 key = lb_history_key(known->service->number, slot);
+
+		if (known->service->current[slot] & LB_OWNER_HISTORY &&
+		    bpf_map_lookup_elem(lb->maps[LB_MAP_HISTORY].fd, &key, &known->histories[slot]))
+			known->histories[slot] = (struct lb_history){};
+	}
+	return 0;
+}
+
+static int read_known(struct lb *lb, struct known *known)
+{
+	const struct lb_service_change *service = known->service;
+	__u32 count = 0;
+
+	known->histories = calloc(service->value.slots, sizeof(*known->histories));
+	if (!known->histories)
+		return -ENOMEM;
+	for (__u32 slot = 0; slot < service->value.slots; slot++)
+		count += !!(service->current[slot] & LB_OWNER_HISTORY);
+	/* Unless most of the map is other services'. */
+	return count * 4 < lb->control->histories ? read_one_by_one(lb, known)
+						  : walk(lb, know, known);
+}
+
+static bool is_alive(const struct lb_service_change *service, const struct lb_history *history)
+{
+	return history->epoch &&
 	       /* A packet may have stamped it since the clock was read. */
 	       (__s64)(service->now - history->stamp) <= (__s64)service->value.timeout_established;
 }
@@ -84,15 +182,15 @@ static void add(struct lb_service_change *service, __u32 key, const struct lb_hi
 }
 
 static void weigh_slot(struct lb *lb, struct lb_service_change *service, const bool *is_stateless,
-		       __u32 slot)
+		       const struct lb_history *known, __u32 slot)
 {
 	const __u32 key = lb_history_key(service->number, slot);
 	const __u16 before = service->current[slot] & LB_OWNER_MASK;
 	const bool had = service->current[slot] & LB_OWNER_HISTORY;
 	const bool moves = service->owners[slot] != before;
-	struct lb_history history = {};
+	struct lb_history history = *known;
 
-	if (had && read_alive(lb, service, key, &history)) {
+	if (had && is_alive(service, known)) {
 		service->owners[slot] |= LB_OWNER_HISTORY;
 		/* Who was removed has no say, and its number may be given to another. */
 		if (!service->kept[history.before & LB_OWNER_MASK])
@@ -100,7 +198,7 @@ static void weigh_slot(struct lb *lb, struct lb_service_change *service, const b
 		if (moves)
 			add(service, key, &history);
 	} else if (moves && is_stateless[before]) {
-		history.before = before;
+		history = (struct lb_history){ .before = before };
 		history.epoch = lb->control->epoch + 1;
 		service->owners[slot] |= LB_OWNER_HISTORY;
 		service->histories.added += !had;
@@ -118,7 +216,9 @@ int lb_history_weigh(struct lb *lb, struct lb_service_change *service, struct lb
 {
 	const __u32 slots = service->value.slots;
 	struct lb_histories *list = &service->histories;
+	struct known known = { .service = service };
 	bool *is_stateless = NULL;
+	int ret;
 
 	service->now = lb_kernel_jiffies(lb);
 	if (!service->now)
@@ -132,14 +232,21 @@ int lb_history_weigh(struct lb *lb, struct lb_service_change *service, struct lb
 	list->keys = calloc(slots, sizeof(*list->keys));
 	list->values = calloc(slots, sizeof(*list->values));
 	list->old_keys = calloc(slots, sizeof(*list->old_keys));
-	if (!list->keys || !list->values || !list->old_keys ||
-	    mark_stateless(lb, service, &is_stateless))
-		return lb_fail(err, -ENOMEM, "out of memory");
+	ret = list->keys && list->values && list->old_keys ? 0 : -ENOMEM;
+	if (!ret)
+		ret = mark_stateless(lb, service, &is_stateless) ?: read_known(lb, &known);
+	if (ret) {
+		free(known.histories);
+		free(is_stateless);
+		return lb_fail(err, ret, "service %s: its histories cannot be read: %s",
+			       service->config->name, strerror(-ret));
+	}
 	for (__u32 i = 0; i < slots; i++)
 		service->owners[i] &= LB_OWNER_MASK;
 	for (__u32 i = 0; i < slots; i++)
-		weigh_slot(lb, service, is_stateless, i);
+		weigh_slot(lb, service, is_stateless, &known.histories[i], i);
 	service->value.weigh_at = (__u32)service->now + service->value.timeout_established;
+	free(known.histories);
 	free(is_stateless);
 	return 0;
 }
@@ -244,49 +351,6 @@ void lb_history_add_late(struct lb *lb, struct lb_service_change *service)
 					  .owner[slot % LB_OWNERS_PER_LINE],
 				 service->owners[slot] | LB_OWNER_HISTORY, __ATOMIC_SEQ_CST);
 	}
-}
-
-#define BATCH 4096
-
-/* The owner before of a history becomes nobody where its number is marked; all of one batch. */
-static int sweep_batch(struct lb *lb, const bool *is_given_again, const __u32 *keys,
-		       struct lb_history *values, __u32 count)
-{
-	for (__u32 i = 0; i < count; i++) {
-		const __u32 service = keys[i] >> LB_SLOT_BITS;
-		__u32 number;
-
-		if (service >= lb->meta->services || values[i].before == LB_OWNER_NONE)
-			continue;
-		number = lb->services[service].backend_base + values[i].before;
-		if (number < lb->meta->backends && !is_given_again[number])
-			continue;
-		values[i].before = LB_OWNER_NONE;
-		if (bpf_map_update_elem(lb->maps[LB_MAP_HISTORY].fd, &keys[i], &values[i],
-					BPF_EXIST) &&
-		    errno != ENOENT)
-			return -errno;
-	}
-	return 0;
-}
-
-int lb_history_sweep(struct lb *lb, const bool *is_given_again)
-{
-	struct lb_history *values = calloc(BATCH, sizeof(*values));
-	__u32 *keys = calloc(BATCH, sizeof(*keys)), batch, count, *from = NULL;
-	int ret = values && keys ? 0 : -ENOMEM;
-
-	for (bool is_more = true; is_more && !ret; from = &batch) {
-		count = BATCH;
-		ret = bpf_map_lookup_batch(lb->maps[LB_MAP_HISTORY].fd, from, &batch, keys, values,
-					   &count, NULL);
-		is_more = !ret;
-		if (!ret || ret == -ENOENT)
-			ret = sweep_batch(lb, is_given_again, keys, values, count);
-	}
-	free(values);
-	free(keys);
-	return ret;
 }
 
 /* After the flip: no bit points at these any more. */
