@@ -34,6 +34,7 @@ struct lb_ctx {
 	/* What the packet becomes; an address that is NULL stays. */
 	const union lb_addr *new_src;
 	const union lb_addr *new_dst;
+	__u32 new_sum; /* both new addresses' part in a checksum: lb_csum_of() each */
 	__be32 new_ports;
 	const __u8 *dst_mac; /* NULL: left to the kernel to send on */
 	const __u8 *src_mac;

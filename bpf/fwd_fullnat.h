@@ -9,6 +9,7 @@
 
 #include "backend.h"
 #include "nexthop.h"
+#include "rewrite.h"
 
 struct lb_origin {
 	__u8 mac[6];
@@ -86,6 +87,7 @@ LB_INLINE int lb_forward_fullnat(struct lb_ctx *ctx)
 	ctx->new_src = &ctx->flow->source;
 	ctx->new_ports = lb_join_ports(ctx->flow->source_port, ctx->backend->port);
 	ctx->new_dst = &ctx->backend->addr;
+	ctx->new_sum = ctx->backend->sum + lb_csum_of(&ctx->flow->source);
 	err = lb_hop_find(ctx, &ctx->local->hop, ctx->backend->version, &ctx->flow->source,
 			  &ctx->backend->addr);
 	/* The kernel would take a packet from its own address for a forgery. */
@@ -93,7 +95,7 @@ LB_INLINE int lb_forward_fullnat(struct lb_ctx *ctx)
 		return -LB_R_MTU_EXCEEDED;
 	if (err)
 		return err == -LB_R_HOST_REPLY ? -LB_R_NO_ROUTE : err;
-	return -LB_R_FORWARDED;
+	return lb_rewrite(ctx) ?: -LB_R_FORWARDED;
 }
 
 LB_INLINE int lb_reply_fullnat(struct lb_ctx *ctx)
@@ -125,12 +127,13 @@ LB_INLINE int lb_reply_fullnat(struct lb_ctx *ctx)
 	ctx->new_src = &ctx->service->vip;
 	ctx->new_ports = lb_join_ports(ctx->service->port, flow->client_port);
 	ctx->new_dst = &flow->client;
+	ctx->new_sum = ctx->service->sum + lb_csum_of(&flow->client);
 	ctx->egress = port->ifindex;
 	ctx->dst_mac = flow->client_mac;
 	ctx->src_mac = port->mac;
 	if (!lb_is_generic && lb_length(pkt) > port->mtu)
 		return lb_too_large(ctx, port->mtu);
-	return -LB_R_REPLIED;
+	return lb_rewrite(ctx) ?: -LB_R_REPLIED;
 }
 
 #endif

@@ -8,6 +8,7 @@
 
 #include "backend.h"
 #include "nexthop.h"
+#include "rewrite.h"
 
 LB_INLINE int lb_forward_nat(struct lb_ctx *ctx)
 {
@@ -16,6 +17,7 @@ LB_INLINE int lb_forward_nat(struct lb_ctx *ctx)
 	int err;
 
 	ctx->new_dst = &backend->addr;
+	ctx->new_sum = backend->sum;
 	ctx->new_ports = lb_join_ports(lb_src_port(pkt->ports), backend->port);
 	err = lb_hop_find(ctx, &ctx->local->hop, backend->version, NULL, &backend->addr);
 	if (err && err != -LB_R_NO_NEIGHBOUR && err != -LB_R_LEFT_TO_KERNEL)
@@ -37,7 +39,7 @@ LB_INLINE int lb_forward_nat(struct lb_ctx *ctx)
 	}
 	/* The kernel can resolve the next hop of this packet, or fragment it: its source is not
 	 * the host's own. */
-	return err ? -LB_R_LEFT_TO_KERNEL : -LB_R_FORWARDED;
+	return lb_rewrite(ctx) ?: (err ? -LB_R_LEFT_TO_KERNEL : -LB_R_FORWARDED);
 }
 
 LB_INLINE struct lb_route *lb_client_route(struct lb_ctx *ctx)
@@ -71,11 +73,12 @@ LB_INLINE int lb_reply_nat(struct lb_ctx *ctx, const struct lb_endpoint *endpoin
 	if (err)
 		return err;
 	ctx->new_src = &ctx->service->vip;
+	ctx->new_sum = ctx->service->sum;
 	ctx->new_ports = lb_join_ports(ctx->service->port, lb_dst_port(pkt->ports));
 	err = lb_hop_find(ctx, &route->hop, 0, &ctx->service->vip, &route->addr);
 	if (err && err != -LB_R_NO_NEIGHBOUR && err != -LB_R_LEFT_TO_KERNEL)
 		return err;
-	return err ? -LB_R_LEFT_TO_KERNEL : -LB_R_REPLIED;
+	return lb_rewrite(ctx) ?: (err ? -LB_R_LEFT_TO_KERNEL : -LB_R_REPLIED);
 }
 
 #endif

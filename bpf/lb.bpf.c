@@ -65,10 +65,7 @@ LB_INLINE int lb_balance(struct lb_ctx *ctx, void *data, void *data_end)
 	if (err < 0)
 		return err;
 	ctx->now = (__u32)bpf_jiffies64();
-	err = endpoint ? lb_to_client(ctx, endpoint) : lb_to_backend(ctx);
-	if (err == -LB_R_FORWARDED || err == -LB_R_REPLIED || err == -LB_R_LEFT_TO_KERNEL)
-		return lb_rewrite(ctx) ?: err;
-	return lb_tell_sender(ctx, err);
+	return lb_tell_sender(ctx, endpoint ? lb_to_client(ctx, endpoint) : lb_to_backend(ctx));
 }
 
 SEC("xdp.frags")

@@ -14,9 +14,8 @@ LB_INLINE __u32 lb_look_up(const struct lb_control *control, enum lb_lookup tabl
 {
 	const struct lb_hash_key key = lb_key_copy(&lb_flow_key);
 	const __u64 word = *(const volatile __u64 *)&control->lookup[table];
-	const __u64 hash = lb_hash_lookup(&key, addr, port, proto, LB_LOOKUP_SEED(word));
-	const __u32 tag = (__u32)(hash >> 32);
-	__u32 index = (__u32)hash & LB_LOOKUP_MASK(word);
+	const __u32 tag = lb_hash_lookup(&key, addr, port, proto, LB_LOOKUP_SEED(word));
+	__u32 index = tag & LB_LOOKUP_MASK(word);
 	const struct lb_bucket *bucket;
 	__u32 value = 0;
 

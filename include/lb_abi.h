@@ -63,7 +63,7 @@ static inline __u32 lb_history_key(__u32 service, __u32 slot)
 #define LB_BUCKET_ENTRIES 8
 struct lb_bucket {
 	struct {
-		__u32 tag;   /* high half of the hash, 0 for an empty entry */
+		__u32 tag;   /* the hash, 0 for an empty entry */
 		__u32 value; /* LB_IS_* | number */
 	} entry[LB_BUCKET_ENTRIES];
 };
@@ -119,7 +119,9 @@ struct lb_service {
 	__u32 timeout_established;
 	__u32 timeout_fin;
 	__u32 timeout_udp;
-	__u32 reserved[3];
+	__u16 sum; /* lb_csum_of(vip) */
+	__u16 reserved16;
+	__u32 reserved[2];
 	/* second cache line: user space only */
 	char name[LB_NAME_SIZE];
 	__u32 first_line; /* of the service's two tables */
@@ -145,7 +147,7 @@ struct lb_backend {
 	__u8 flags;
 	__u16 source_count; /* full NAT's source addresses in lb_sources */
 	__u16 version;	    /* goes up when the number is given to another backend */
-	__u16 reserved16;
+	__u16 sum;	    /* lb_csum_of(addr) */
 	__u64 reserved[4];
 };
 

@@ -23,6 +23,26 @@ static inline __u16 lb_csum_fold(__u64 sum)
 	return (__u16)sum;
 }
 
+/* The two halves of a word: a sum of 17 bits that needs no folding yet. */
+static inline __u32 lb_csum_word(__u32 word)
+{
+	return (word & 0xffff) + (word >> 16);
+}
+
+/* For sums of a few halves, below 2^32: what is left to do when a late term has come. */
+static inline __u16 lb_csum_fold_short(__u32 sum)
+{
+	sum = (sum & 0xffff) + (sum >> 16);
+	sum = (sum & 0xffff) + (sum >> 16);
+	return (__u16)sum;
+}
+
+/* An address's part in a checksum, 16 bits: of IPv4 only what stands in the packet. */
+static inline __u16 lb_csum_of(const union lb_addr *addr)
+{
+	return lb_csum_fold(lb_addr_is_v4(addr) ? addr->words[3] : lb_csum_addr(addr));
+}
+
 /* What replacing a by b adds to a sum: b + ~a, for 32-bit words, without borrowing. */
 static inline __u64 lb_csum_diff(__u32 from, __u32 to)
 {

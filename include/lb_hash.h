@@ -70,13 +70,21 @@ static inline __u32 lb_hash_scale(__u32 hash, __u32 size)
 }
 
 /*
- * Where (address, port, protocol) stands in the look-up table. The tag is never 0.
- * port as on the wire; proto and port 0 for an address alone.
+ * Where (address, port, protocol) stands in the look-up table: the bucket by the low bits; the
+ * whole is the entry's tag, never 0. All that follows waits for it, and user space tries seeds
+ * until all entries fit, so half a finalizer is enough. port as on the wire; proto and port 0 for
+ * an address alone.
  */
-static inline __u64 lb_hash_lookup(const struct lb_hash_key *key, const union lb_addr *addr,
+static inline __u32 lb_hash_lookup(const struct lb_hash_key *key, const union lb_addr *addr,
 				   __be16 port, __u8 proto, __u32 seed)
 {
-	return lb_hash_addr(key, addr, (__u64)seed << 32 | (__u32)proto << 16 | port) | 1ull << 32;
+	const __u64 extra = (__u64)seed << 32 | (__u32)proto << 16 | port;
+	__u64 h = key->seed + lb_hash_quad(addr->quads[0]) * key->word[0] +
+		  lb_hash_quad(addr->quads[1]) * key->word[1] + extra * key->word[2];
+
+	h ^= h >> 32;
+	h *= 0xff51afd7ed558ccdull;
+	return (__u32)(h >> 32) | 0x80000000u;
 }
 
 /* A flow as the client's packets show it, and as the backend's do; the two never share a hash. */

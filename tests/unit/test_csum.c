@@ -252,6 +252,37 @@ static void test_udp_zero(void **state)
 	assert_true(zeros >= HEADERS / 4);
 }
 
+/* A change in two steps, early terms folded and late ones added, is the change at once. */
+static void test_late_terms(void **state)
+{
+	(void)state;
+	for (int i = 0; i < 100000; i++) {
+		union lb_addr from, to;
+		__u64 diff;
+		__u16 check = (__u16)random_bits(), early;
+
+		for (int w = 0; w < 4; w++) {
+			from.words[w] = (__u32)random_bits();
+			to.words[w] = (__u32)random_bits();
+		}
+		if (i % 2) {
+			lb_addr_from_v4(&from, from.words[0]);
+			lb_addr_from_v4(&to, i % 16 ? to.words[0] : 0xffffffff);
+		}
+		assert_int_equal(lb_csum_fold(lb_csum_word(to.words[3])),
+				 lb_csum_fold(to.words[3]));
+		diff = i % 2 ? lb_csum_diff(from.words[3], to.words[3])
+			     : lb_csum_diff_addr(&from, &to);
+		early = lb_csum_fold((__u16)~check +
+				     (i % 2 ? (__u64)(__u32)~from.words[3]
+					    : 4ull * 0xffffffff - lb_csum_addr(&from)));
+		assert_int_equal((__u16)~lb_csum_fold_short(early + lb_csum_of(&to)),
+				 lb_csum_update(check, diff));
+	}
+	assert_int_equal(lb_csum_fold_short(0x2ffff), lb_csum_fold(0x2ffff));
+	assert_int_equal(lb_csum_fold_short(0xffffffff), 0xffff);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -262,6 +293,7 @@ int main(void)
 		cmocka_unit_test(test_fold),
 		cmocka_unit_test(test_zero_forms),
 		cmocka_unit_test(test_udp_zero),
+		cmocka_unit_test(test_late_terms),
 	};
 
 	return cmocka_run_group_tests_name("csum", tests, NULL, NULL);

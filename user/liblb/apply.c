@@ -13,6 +13,7 @@
 
 #include "config.h"
 #include "internal.h"
+#include "lb_csum.h"
 
 struct stale {
 	const struct lb *lb;
@@ -103,6 +104,7 @@ static void write_backend(struct lb *lb, const struct lb_service_change *service
 			 (service->config->source_count ? LB_B_POOL : 0),
 		.source_count = backend->is_new ? 0 : lb->backends[backend->number].source_count,
 		.version = lb->backends[backend->number].version + backend->is_new,
+		.sum = lb_csum_of(&config->addr),
 	};
 
 	/* Connections of nat outlive a detach; those of a document that is put into force may

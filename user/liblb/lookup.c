@@ -66,17 +66,17 @@ static bool place(struct lb_bucket *table, const struct lb *lb, __u32 mask, __u3
 {
 	memset(table, 0, ((size_t)mask + 1) * sizeof(*table));
 	for (__u32 i = 0; i < count; i++) {
-		const __u64 hash = lb_hash_lookup(&lb->meta->flow_key, &list[i].addr, list[i].port,
-						  list[i].proto, seed);
-		struct lb_bucket *bucket = &table[(__u32)hash & mask];
+		const __u32 tag = lb_hash_lookup(&lb->meta->flow_key, &list[i].addr, list[i].port,
+						 list[i].proto, seed);
+		struct lb_bucket *bucket = &table[tag & mask];
 		int at = 0;
 
 		while (at < LB_BUCKET_ENTRIES && bucket->entry[at].tag)
 			at++;
 		if (at == LB_BUCKET_ENTRIES)
 			return false;
-		tags[i] = (__u32)(hash >> 32);
-		bucket->entry[at].tag = tags[i];
+		tags[i] = tag;
+		bucket->entry[at].tag = tag;
 		bucket->entry[at].value = list[i].value;
 	}
 	qsort(tags, count, sizeof(*tags), compare_tags);
@@ -136,13 +136,13 @@ static bool is_same(const struct lb *lb, enum lb_lookup table, const struct entr
 	__u32 present = 0;
 
 	for (__u32 i = 0; i < count; i++) {
-		const __u64 hash = lb_hash_lookup(&lb->meta->flow_key, &list[i].addr, list[i].port,
-						  list[i].proto, LB_LOOKUP_SEED(now));
-		const struct lb_bucket *bucket = &buckets[(__u32)hash & mask];
+		const __u32 tag = lb_hash_lookup(&lb->meta->flow_key, &list[i].addr, list[i].port,
+						 list[i].proto, LB_LOOKUP_SEED(now));
+		const struct lb_bucket *bucket = &buckets[tag & mask];
 		bool is_there = false;
 
 		for (int at = 0; at < LB_BUCKET_ENTRIES; at++)
-			is_there |= bucket->entry[at].tag == (__u32)(hash >> 32) &&
+			is_there |= bucket->entry[at].tag == tag &&
 				    bucket->entry[at].value == list[i].value;
 		if (!is_there)
 			return false;

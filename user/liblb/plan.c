@@ -12,6 +12,7 @@
 
 #include "index.h"
 #include "internal.h"
+#include "lb_csum.h"
 
 #define NOT_FOUND (~0u)
 
@@ -73,6 +74,7 @@ static void fill_value(const struct lb *lb, struct lb_service_change *change)
 	struct lb_service *value = &change->value;
 
 	value->vip = config->vip;
+	value->sum = lb_csum_of(&config->vip);
 	value->port = htons(config->port);
 	value->proto = config->proto;
 	value->mode = config->mode == LB_MODE_INHERIT ? LB_MODE_FULLNAT : config->mode;
