@@ -30,7 +30,7 @@ UNIT_TESTS := $(patsubst tests/unit/%.c,$(B)/tests/%,$(wildcard tests/unit/test_
 DATAPATH_TESTS := $(patsubst tests/datapath/%.c,$(B)/tests/%,$(wildcard tests/datapath/test_*.c))
 
 .PHONY: all help demo test test-kernels bench lint install clean check-tests
-all: lbctl $(B)/liblb.so.0
+all: lbctl lbcache $(B)/liblb.so.0
 
 help:
 	@echo 'make               build ./lbctl and the library'
@@ -68,6 +68,9 @@ lbctl: $(call objects,$(LBCTL_SRC) $(COMMON_SRC)) $(B)/liblb.a
 $(B)/lbcache.a: $(call objects,$(LBCACHE_SRC))
 	@rm -f $@
 	$(AR) rcs $@ $^
+
+lbcache: $(B)/user/lbcache/main.o $(B)/lbcache.a $(call objects,$(COMMON_SRC)) $(B)/liblb.a
+	$(CC) $(LDFLAGS) -o $@ $^ $(LIBS) -lpthread
 
 HEADERS := $(wildcard include/*.h bpf/*.h user/liblb/*.h user/common/*.h user/lbcache/*.h tests/datapath/*.h)
 
@@ -124,6 +127,7 @@ lint:
 
 install: all
 	install -D -m 0755 lbctl $(DESTDIR)$(PREFIX)/sbin/lbctl
+	install -D -m 0755 lbcache $(DESTDIR)$(PREFIX)/sbin/lbcache
 	install -D -m 0755 $(B)/liblb.so.0 $(DESTDIR)$(PREFIX)/lib/liblb.so.0
 	ln -sf liblb.so.0 $(DESTDIR)$(PREFIX)/lib/liblb.so
 	install -D -m 0644 $(B)/liblb.a $(DESTDIR)$(PREFIX)/lib/liblb.a
@@ -135,12 +139,12 @@ install: all
 		> $(DESTDIR)$(PREFIX)/lib/pkgconfig/liblb.pc
 	install -D -m 0644 packaging/bash-completion/lbctl \
 		$(DESTDIR)$(PREFIX)/share/bash-completion/completions/lbctl
-	for page in lbctl.8 lb.yaml.5; do \
+	for page in lbctl.8 lbcache.8 lb.yaml.5; do \
 		install -d $(DESTDIR)$(PREFIX)/share/man/man$${page##*.}; \
 		scdoc < man/$$page.scd > $(DESTDIR)$(PREFIX)/share/man/man$${page##*.}/$$page; \
 	done
 
 clean:
-	rm -rf $(B)/*.o $(B)/*.h $(B)/*.a $(B)/*.so* $(B)/*.d $(B)/user $(B)/tests lbctl
+	rm -rf $(B)/*.o $(B)/*.h $(B)/*.a $(B)/*.so* $(B)/*.d $(B)/user $(B)/tests $(B)/fuzz lbctl lbcache
 
 -include $(shell find $(B) -name '*.d' 2>/dev/null)

@@ -1,0 +1,288 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Which request gets which answer: from memory, stale while it is fetched anew, from a fetch that
+ * is under way, or from a backend alone.
+ */
+#include "client.h"
+
+#include <string.h>
+
+static void attach(struct worker *worker, struct client *client, struct fill *fill)
+{
+	struct client **first = &fill->readers[worker->index];
+
+	(void)pthread_mutex_lock(&fill->lock);
+	client->segment = fill->first ? segment_ref(fill->first) : NULL;
+	(void)pthread_mutex_unlock(&fill->lock);
+	client->offset = 0;
+	client->fill = fill;
+	client->state = CLIENT_WAITING;
+	client->prev_reader = NULL;
+	client->next_reader = *first;
+	if (*first)
+		(*first)->prev_reader = client;
+	*first = client;
+	(void)__atomic_or_fetch(&fill->listeners, 1ull << worker->index, __ATOMIC_RELEASE);
+}
+
+/* A fetch of its own; client->request stands. is_shared: for the memory, but nobody joins. */
+static void fetch_alone(struct worker *worker, struct client *client, enum reason why)
+{
+	struct fill *fill = fill_new(worker, client->request, NULL);
+	bool is_own = client->request->key.len == 0;
+
+	if (!fill) {
+		reply_error(worker, client, 503, true);
+		return;
+	}
+	fill->why = (uint8_t)why;
+	client->why = (uint8_t)why;
+	attach(worker, client, fill);
+	fetch_start(worker, fill, is_own ? client : NULL);
+}
+
+static bool copy_request(struct worker *worker, struct client *client, const char *data,
+			 const struct policy *policy, struct text key, uint64_t hash)
+{
+	client->request =
+		request_new(client->service, policy, &client->peer, data, &worker->head, key, hash);
+	if (!client->request)
+		reply_error(worker, client, 503, true);
+	return client->request;
+}
+
+static void pass(struct worker *worker, struct client *client, const char *data,
+		 const struct policy *policy, enum reason why)
+{
+	client->source = FROM_PASS;
+	worker->counters.passes++;
+	worker->counters.why[why]++;
+	if (copy_request(worker, client, data, policy, TEXT_NONE, 0))
+		fetch_alone(worker, client, why);
+}
+
+static void hit(struct worker *worker, struct client *client, struct object *object,
+		const char *data, enum client_source source)
+{
+	client->source = (uint8_t)source;
+	(void)__atomic_add_fetch(&object->hits, 1, __ATOMIC_RELAXED);
+	if (source == FROM_STALE)
+		worker->counters.stale_hits++;
+	else
+		worker->counters.hits++;
+	reply_object(worker, client, object, data, &worker->head);
+}
+
+/* Has the page fetched anew while its old copy is served. */
+static void refresh(struct worker *worker, struct client *client, const char *data,
+		    const struct store_query *query, struct object *stale)
+{
+	struct request *request = request_new(client->service, query->policy, &client->peer, data,
+					      &worker->head, query->key, query->hash);
+	struct object *object;
+	struct fill *fill;
+	bool is_new;
+
+	if (!request)
+		return;
+	fill = fill_join(worker, request, stale, &is_new, &object);
+	if (fill && is_new)
+		fetch_start(worker, fill, NULL);
+	fill_unref(fill);
+	object_unref(object);
+	request_unref(request);
+}
+
+/* Joins the fetch of the page, or begins one. Takes over stale. */
+static void miss(struct worker *worker, struct client *client, const char *data,
+		 const struct store_query *query, struct object *stale)
+{
+	struct object *object;
+	struct fill *fill;
+	bool is_new;
+
+	if (!copy_request(worker, client, data, query->policy, query->key, query->hash)) {
+		object_unref(stale);
+		return;
+	}
+	worker->counters.misses++;
+	client->source = FROM_MISS;
+	if (query->policy->is_alone) {
+		object_unref(stale);
+		fetch_alone(worker, client, WHY_STORED);
+		return;
+	}
+	fill = fill_join(worker, client->request, stale, &is_new, &object);
+	object_unref(stale);
+	if (object && !object->is_mark) {
+		worker->counters.misses--;
+		hit(worker, client, object, data, FROM_HIT);
+		return;
+	}
+	if (!fill) { /* a mark, made since the look-up, or no memory */
+		object_unref(object);
+		fetch_alone(worker, client, WHY_REMEMBERED);
+		return;
+	}
+	if (!is_new) {
+		worker->counters.collapsed++;
+		client->source = FROM_COLLAPSED;
+	}
+	attach(worker, client, fill);
+	if (is_new)
+		fetch_start(worker, fill, NULL);
+	else
+		client_progress(worker, client);
+}
+
+static bool is_in(uint64_t now, uint64_t until, uint64_t window)
+{
+	return now < until + window;
+}
+
+/* There is a copy. Takes it over. */
+static void from_memory(struct worker *worker, struct client *client, const char *data,
+			const struct store_query *query, struct object *object)
+{
+	uint64_t now = worker->now_ms, until = object->fresh_until_ms;
+
+	if (http_find(&worker->head, HTTP_AUTHORIZATION) && !object->is_open) {
+		object_unref(object);
+		pass(worker, client, data, query->policy, WHY_AUTHORIZATION);
+	} else if (now < until) {
+		hit(worker, client, object, data, FROM_HIT);
+	} else if (!object->must_revalidate && is_in(now, until, object->stale_while_ms)) {
+		refresh(worker, client, data, query, object);
+		hit(worker, client, object, data, FROM_STALE);
+	} else if (client->is_heading) {
+		object_unref(object);
+		pass(worker, client, data, query->policy, WHY_METHOD);
+	} else {
+		miss(worker, client, data, query, object);
+	}
+}
+
+static void look_up(struct worker *worker, struct client *client, const char *data,
+		    const struct policy *policy)
+{
+	const struct http_head *head = &worker->head;
+	struct store_query query = {
+		.service = client->service->number,
+		.data = data,
+		.request = head,
+		.policy = policy,
+		.now_ms = worker->now_ms,
+	};
+	struct directives directives;
+	struct object *object;
+
+	query.key.at = worker->key;
+	query.key.len = key_make((struct text){ "http", 4 }, http_text(data, head->host),
+				 http_text(data, head->target), policy, worker->key);
+	query.hash = key_hash(worker->key, query.key.len, query.service,
+			      store_seed(worker->server->store));
+	object = store_find(worker->server->store, &query);
+	if (http_find(head, HTTP_CACHE_CONTROL) && (!object || object->is_mark)) {
+		directives_read(data, head, HTTP_CACHE_CONTROL, &directives);
+		if (directives.only_if_cached) { /* RFC 9111 5.2.1.7 */
+			object_unref(object);
+			reply_error(worker, client, 504, false);
+			return;
+		}
+	}
+	if (object && object->is_mark) {
+		enum reason why = (enum reason)object->why;
+
+		object_unref(object);
+		pass(worker, client, data, policy, why);
+	} else if (object) {
+		from_memory(worker, client, data, &query, object);
+	} else if (client->is_heading) {
+		pass(worker, client, data, policy, WHY_METHOD);
+	} else {
+		miss(worker, client, data, &query, NULL);
+	}
+}
+
+void client_answer(struct worker *worker, struct client *client, const char *data)
+{
+	const struct rules *rules = client->service->rules;
+	const struct policy *policy = rules_find(rules, http_text(data, worker->head.target));
+	enum reason why = request_judge(policy, data, &worker->head);
+
+	if (why == WHY_STORED)
+		look_up(worker, client, data, policy);
+	else
+		pass(worker, client, data, policy, why);
+}
+
+/* ---- when the fill goes on ------------------------------------------------------------------ */
+
+/* Whether a response that was fetched for another request also answers this one. */
+static bool is_for_me(const struct client *client, const struct fill *fill)
+{
+	const struct request *request = client->request;
+	char values[VARY_MAX];
+	ssize_t len;
+
+	if (request == fill->request)
+		return true;
+	if (!fill->is_storing && !fill->object)
+		return false;
+	if (http_find(&request->head, HTTP_AUTHORIZATION) && !fill->freshness.is_open)
+		return false;
+	len = vary_values((struct text){ fill->vary_names, fill->vary_names_len }, request->data,
+			  &request->head, request->policy, values);
+	return len >= 0 && text_is_same((struct text){ values, (size_t)len },
+					(struct text){ fill->vary_values, fill->vary_values_len });
+}
+
+/* Nothing queues behind a page that cannot be stored, or one that varies: each on its own. */
+static void release(struct worker *worker, struct client *client, enum reason why)
+{
+	client_leave_fill(worker, client);
+	client->source = FROM_MISS;
+	fetch_alone(worker, client, why);
+}
+
+static void take_object(struct worker *worker, struct client *client, struct fill *fill)
+{
+	struct object *object = object_ref(fill->object);
+
+	if (fill->is_revalidated)
+		client->source =
+			object->fresh_until_ms > worker->now_ms ? FROM_REVALIDATED : FROM_STALE;
+	client_leave_fill(worker, client);
+	reply_object(worker, client, object, client->request->data, &client->request->head);
+}
+
+void client_progress(struct worker *worker, struct client *client)
+{
+	struct fill *fill = client->fill;
+	enum fill_state state;
+
+	/* Afterwards the client may wait for another fill. */
+	if (client->state == CLIENT_SENDING) {
+		if (!client->is_blocked)
+			client_send(worker, client);
+		return;
+	}
+	if (client->state != CLIENT_WAITING || !fill)
+		return;
+	(void)pthread_mutex_lock(&fill->lock);
+	state = fill->state;
+	(void)pthread_mutex_unlock(&fill->lock);
+	if (state == FILL_WAITING)
+		return;
+	if (fill->object && fill->is_revalidated) {
+		take_object(worker, client, fill);
+	} else if (state == FILL_FAILED && !fill->fields) {
+		reply_error(worker, client, fill->status, false);
+	} else if (!is_for_me(client, fill) || !client->segment) {
+		release(worker, client, (enum reason)fill->why);
+	} else if (client->is_patient && fill->object) {
+		take_object(worker, client, fill);
+	} else if (!client->is_patient || !fill->is_storing || state != FILL_BODY) {
+		reply_fill(worker, client);
+	}
+}

@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Which backend a miss goes to, try by try. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "fetch.h"
+
+/* What this worker knows of an address; made when first met. */
+static struct backend *find(struct worker *worker, const union address *address)
+{
+	struct backend *backend;
+
+	for (backend = worker->backends; backend; backend = backend->next) {
+		if (address_is_same(&backend->address, address))
+			return backend;
+	}
+	backend = calloc(1, sizeof(*backend));
+	if (backend) {
+		backend->address = *address;
+		backend->next = worker->backends;
+		worker->backends = backend;
+	}
+	return backend;
+}
+
+struct backend *backend_choose(struct worker *worker, const struct request *request,
+			       unsigned int nth)
+{
+	const struct service *service = request->service;
+	struct backend *backend = NULL;
+
+	/* A fixed list: in turn, past those that failed just now, unless all did. */
+	for (unsigned int i = 0; i < service->backend_count; i++) {
+		uint64_t turn = worker->counters.fetches + worker->index + nth + i;
+
+		backend = find(worker, &service->backends[turn % service->backend_count]);
+		if (backend && backend->failed_until_ms <= worker->now_ms)
+			break;
+	}
+	return backend;
+}

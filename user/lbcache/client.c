@@ -1,0 +1,356 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Clients' connections: accepting, reading heads, keeping alive, closing, and the limits that hold
+ * against slow and greedy ones. What is answered is decided in answer.c.
+ */
+#include "client.h"
+
+#include <errno.h>
+#include <netinet/tcp.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+static void on_event(struct worker *worker, struct watch *watch, uint32_t events);
+
+/* ---- limits --------------------------------------------------------------------------------- */
+
+static uint32_t slot_of(const struct server *server, const union address *peer)
+{
+	const char *bytes = peer->any.sa_family == AF_INET ? (const char *)&peer->v4.sin_addr
+							   : (const char *)&peer->v6.sin6_addr;
+	/* of IPv6 the network: a client has all of it */
+	size_t len = peer->any.sa_family == AF_INET ? 4 : 8;
+
+	return key_hash(bytes, len, 0, store_seed(server->store)) % PER_ADDRESS_SLOTS;
+}
+
+static void on_keep_due(struct worker *worker, struct timer *timer)
+{
+	worker->counters.closed_idle++;
+	client_close(worker, CONTAINER(timer, struct client, timer));
+}
+
+/* Near the cap the longest idle goes first. */
+static void make_room(struct worker *worker)
+{
+	struct server *server = worker->server;
+	struct timer *head = &worker->timers[TIMER_KEEP];
+	uint32_t soft = server->limits.connections / 5 * 4;
+
+	if (__atomic_load_n(&server->connections, __ATOMIC_RELAXED) > soft && head->next != head)
+		on_keep_due(worker, head->next);
+}
+
+static bool admit(struct worker *worker, const union address *peer)
+{
+	struct server *server = worker->server;
+	_Atomic uint16_t *slot = &server->per_address[slot_of(server, peer)];
+
+	make_room(worker);
+	if (__atomic_load_n(&server->connections, __ATOMIC_RELAXED) >= server->limits.connections ||
+	    __atomic_load_n(slot, __ATOMIC_RELAXED) >= server->limits.per_address)
+		return false;
+	(void)__atomic_add_fetch(&server->connections, 1, __ATOMIC_RELAXED);
+	(void)__atomic_add_fetch(slot, 1, __ATOMIC_RELAXED);
+	return true;
+}
+
+static void leave(struct worker *worker, const union address *peer)
+{
+	struct server *server = worker->server;
+
+	(void)__atomic_sub_fetch(&server->connections, 1, __ATOMIC_RELAXED);
+	(void)__atomic_sub_fetch(&server->per_address[slot_of(server, peer)], 1, __ATOMIC_RELAXED);
+}
+
+/* ---- coming and going ----------------------------------------------------------------------- */
+
+void client_open(struct worker *worker, struct service *service, int fd, const union address *peer)
+{
+	struct client *client;
+	const int one = 1;
+
+	if (!admit(worker, peer)) {
+		worker->counters.refused++;
+		(void)close(fd);
+		return;
+	}
+	client = malloc(sizeof(*client));
+	if (!client) {
+		leave(worker, peer);
+		(void)close(fd);
+		return;
+	}
+	memset(client, 0, sizeof(*client));
+	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+	client->service = service;
+	client->peer = *peer;
+	worker->counters.connections++;
+	worker->counters.active++;
+	timer_start(worker, &client->timer, TIMER_KEEP, on_keep_due);
+	worker_watch(worker, &client->watch, fd, on_event);
+}
+
+void client_leave_fill(struct worker *worker, struct client *client)
+{
+	struct fill *fill = client->fill;
+	struct client **first;
+
+	if (!fill)
+		return;
+	first = &fill->readers[worker->index];
+	*(client->prev_reader ? &client->prev_reader->next_reader : first) = client->next_reader;
+	if (client->next_reader)
+		client->next_reader->prev_reader = client->prev_reader;
+	client->next_reader = client->prev_reader = NULL;
+	if (!*first)
+		(void)__atomic_and_fetch(&fill->listeners, ~(1ull << worker->index),
+					 __ATOMIC_RELEASE);
+	segment_unref(client->segment);
+	client->segment = NULL;
+	client->fill = NULL;
+	worker_tell(fill->owner, worker, fill);
+	fill_unref(fill);
+}
+
+static void let_go(struct worker *worker, struct client *client)
+{
+	struct fetch *fetch = client->fetch;
+
+	client->fetch = NULL;
+	if (fetch)
+		fetch_forget_client(worker, fetch);
+	client_leave_fill(worker, client);
+	object_unref(client->object);
+	request_unref(client->request);
+	free(client->owned);
+	client->object = NULL;
+	client->request = NULL;
+	client->owned = NULL;
+}
+
+void client_close(struct worker *worker, struct client *client)
+{
+	if (client->state == CLIENT_CLOSED)
+		return;
+	client->state = CLIENT_CLOSED;
+	timer_stop(&client->timer);
+	timer_stop(&client->body_timer);
+	let_go(worker, client);
+	free(client->in);
+	free(client->tunnel);
+	client->in = NULL;
+	client->tunnel = NULL;
+	leave(worker, &client->peer);
+	worker->counters.active--;
+	worker_bury(worker, &client->watch);
+}
+
+static void on_linger_due(struct worker *worker, struct timer *timer)
+{
+	client_close(worker, CONTAINER(timer, struct client, timer));
+}
+
+/* Closing at once with bytes unread would reset the connection and take the answer with it. */
+static void linger(struct worker *worker, struct client *client)
+{
+	(void)shutdown(client->watch.fd, SHUT_WR);
+	client->state = CLIENT_LINGERING;
+	free(client->in);
+	client->in = NULL;
+	client->in_len = 0;
+	timer_start(worker, &client->timer, TIMER_LINGER, on_linger_due);
+}
+
+static void drain(struct worker *worker, struct client *client)
+{
+	ssize_t ret;
+
+	do
+		ret = recv(client->watch.fd, worker->scratch, SCRATCH_SIZE, 0);
+	while (ret > 0 || (ret < 0 && errno == EINTR));
+	if (ret == 0 || errno != EAGAIN)
+		client_close(worker, client);
+}
+
+/* ---- reading heads -------------------------------------------------------------------------- */
+
+static void on_header_due(struct worker *worker, struct timer *timer)
+{
+	struct client *client = CONTAINER(timer, struct client, timer);
+
+	worker->counters.timeouts++;
+	reply_error(worker, client, 408, true);
+}
+
+/* Keeps bytes for later; they may be part of what was kept. */
+static bool keep(struct client *client, const char *data, size_t len)
+{
+	char *kept = NULL;
+
+	if (len) {
+		kept = malloc(len);
+		if (!kept)
+			return false;
+		memcpy(kept, data, len);
+	}
+	free(client->in);
+	client->in = kept;
+	client->in_len = len;
+	return true;
+}
+
+static void begin_answer(struct worker *worker, struct client *client, const char *data)
+{
+	const struct http_head *head = &worker->head;
+
+	worker->counters.requests++;
+	timer_stop(&client->timer);
+	client->began_ms = worker->now_ms;
+	client->sent = 0;
+	client->is_closing = head->is_close;
+	client->is_old = head->minor == 0;
+	client->is_heading = head->method == HTTP_M_HEAD;
+	client->is_patient = http_find(head, HTTP_RANGE) || http_find(head, HTTP_IF_NONE_MATCH) ||
+			     http_find(head, HTTP_IF_MODIFIED_SINCE);
+	client->is_chunked = client->has_chunk = client->is_last = client->has_body = false;
+	client->source = FROM_NONE;
+	client->body_framing = head->framing;
+	client->body_left = head->content_length;
+	client->body_chunked = (struct http_chunked){ 0 };
+	client->is_body_done = head->framing == HTTP_BODY_NONE ||
+			       (head->framing == HTTP_BODY_LENGTH && head->content_length == 0);
+	client_answer(worker, client, data);
+}
+
+/* Reads requests out of data until one must wait for its answer. Answers what is left. */
+static size_t take_requests(struct worker *worker, struct client *client, const char *data,
+			    size_t len)
+{
+	size_t at = 0;
+
+	while (client->state == CLIENT_HEAD && at < len) {
+		ssize_t ret = http_parse_request(data + at, len - at, &worker->head);
+
+		if (ret == -EAGAIN) {
+			if (client->timer.on_due != on_header_due || !client->timer.next)
+				timer_start(worker, &client->timer, TIMER_HEADER, on_header_due);
+			break;
+		}
+		if (ret < 0) {
+			worker->counters.refused++;
+			reply_error(worker, client, worker->head.status, true);
+			return 0;
+		}
+		at += (size_t)ret;
+		/* The body's begin must be in place before a backend can ask for it. */
+		if (worker->head.framing != HTTP_BODY_NONE || worker->head.has_upgrade) {
+			struct http_head head = worker->head;
+
+			if (!keep(client, data + at, len - at)) {
+				client_close(worker, client);
+				return 0;
+			}
+			worker->head = head;
+			begin_answer(worker, client, data + at - ret);
+			return 0;
+		}
+		begin_answer(worker, client, data + at - ret);
+	}
+	return len - at;
+}
+
+/* Takes what was kept and what came, as long as requests can be answered at once. */
+static void read_requests(struct worker *worker, struct client *client)
+{
+	char buffer[HTTP_HEAD_MAX + 4096];
+	size_t kept, left;
+	ssize_t ret;
+
+	client->is_busy = true;
+	while (client->state == CLIENT_HEAD) {
+		kept = client->in_len;
+		if (kept)
+			memcpy(buffer, client->in, kept);
+		ret = recv(client->watch.fd, buffer + kept, sizeof(buffer) - kept, 0);
+		if (ret < 0 && errno == EINTR)
+			continue;
+		if (ret == 0 || (ret < 0 && errno != EAGAIN)) {
+			client_close(worker, client);
+			break;
+		}
+		if (ret < 0 && !kept)
+			break;
+		left = kept + (ret > 0 ? (size_t)ret : 0);
+		client->in_len = 0;
+		free(client->in);
+		client->in = NULL;
+		kept = left;
+		left = take_requests(worker, client, buffer, kept);
+		if (left && client->state != CLIENT_CLOSED && client->state != CLIENT_LINGERING &&
+		    !keep(client, buffer + kept - left, left))
+			client_close(worker, client);
+		/* A short read has emptied the socket. */
+		if (ret < 0 || (left == 0 && (size_t)ret < sizeof(buffer) / 2))
+			break;
+	}
+	client->is_busy = false;
+}
+
+void client_answered(struct worker *worker, struct client *client)
+{
+	worker->counters.bytes_out += client->sent;
+	timer_stop(&client->body_timer);
+	if (!client->is_body_done)
+		client->is_closing = true;
+	let_go(worker, client);
+	client->iov_count = client->iov_at = 0;
+	if (client->is_closing) {
+		linger(worker, client);
+		drain(worker, client);
+		return;
+	}
+	client->state = CLIENT_HEAD;
+	timer_start(worker, &client->timer, TIMER_KEEP, on_keep_due);
+	/* While the request came while this answer was under way, no event will tell. */
+	if (!client->is_busy)
+		read_requests(worker, client);
+}
+
+static void on_event(struct worker *worker, struct watch *watch, uint32_t events)
+{
+	struct client *client = (struct client *)watch;
+
+	if (client->state == CLIENT_TUNNEL) {
+		client_tunnel(worker, client);
+		return;
+	}
+	if (events & (EPOLLERR | EPOLLHUP)) {
+		client_close(worker, client);
+		return;
+	}
+	if ((events & EPOLLOUT) && client->is_blocked && client->state == CLIENT_SENDING) {
+		client->is_blocked = false;
+		client_send(worker, client);
+	}
+	if (!(events & (EPOLLIN | EPOLLRDHUP)))
+		return;
+	if (client->state == CLIENT_HEAD)
+		read_requests(worker, client);
+	else if (client->state == CLIENT_LINGERING)
+		drain(worker, client);
+	else if (client->state != CLIENT_CLOSED && !client->is_body_done)
+		client_send_body(worker, client);
+}
+
+void client_look(struct worker *worker, struct fill *fill)
+{
+	struct client *client = fill->readers[worker->index], *next;
+
+	for (; client; client = next) {
+		next = client->next_reader;
+		client_progress(worker, client);
+	}
+}

@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* A client's connection: one request after the other, each answered from memory or from a fill. */
+#ifndef LBCACHE_CLIENT_H
+#define LBCACHE_CLIENT_H
+
+#include <sys/uio.h>
+
+#include "fetch.h"
+
+enum client_state {
+	CLIENT_HEAD,	/* for the next request */
+	CLIENT_WAITING, /* for a fill's head, or its object */
+	CLIENT_SENDING,
+	CLIENT_LINGERING, /* closed after a refusal, until the client has read it */
+	CLIENT_TUNNEL,
+	CLIENT_CLOSED,
+};
+
+enum client_source {		/* of the answer, for Cache-Status, counters and the log */
+		     FROM_NONE, /* made here */
+		     FROM_HIT,
+		     FROM_STALE,
+		     FROM_REVALIDATED,
+		     FROM_MISS,
+		     FROM_COLLAPSED,
+		     FROM_PASS,
+};
+
+#define FIRST_SIZE 192
+#define LINE_SIZE 640
+#define IOV_MAX_PIECES 6
+
+struct client {
+	struct watch watch; /* first: worker_bury frees it */
+	struct timer timer, body_timer;
+	struct client *next_reader, *prev_reader; /* of the fill, in this worker */
+	struct service *service;
+	union address peer;
+	enum client_state state;
+	bool is_closing; /* after this answer */
+	bool is_heading; /* the request is a HEAD */
+	bool is_patient; /* conditional or range: answered from the stored page */
+	bool is_old;	 /* HTTP/1.0 */
+	bool is_chunked; /* the answer */
+	bool has_chunk;	 /* a chunk's data was sent, its line end is owed */
+	bool has_body;	 /* a piece of the segment is in iov */
+	bool is_last;	 /* all of the answer is in iov */
+	bool is_blocked; /* the socket took no more */
+	bool is_busy;	 /* on the stack already */
+	uint8_t source, why;
+	char *in; /* bytes not yet read */
+	size_t in_len;
+	/* the request's body, on its way to a backend */
+	uint8_t body_framing;
+	bool is_body_done;
+	uint64_t body_left, body_seen;
+	struct http_chunked body_chunked;
+	/* what the answer is made of */
+	struct request *request;
+	struct fill *fill;
+	struct fetch *fetch;
+	struct tunnel *tunnel;
+	struct segment *segment;
+	uint32_t offset;
+	struct object *object;
+	char *owned;
+	char first[FIRST_SIZE], line[LINE_SIZE], chunk[24];
+	struct iovec iov[IOV_MAX_PIECES];
+	unsigned int iov_count, iov_at;
+	/* for the log */
+	uint64_t began_ms, sent;
+	uint16_t status;
+};
+
+void client_open(struct worker *worker, struct service *service, int fd, const union address *peer);
+void client_close(struct worker *worker, struct client *client);
+/* All of this worker's clients that read the fill go on. */
+void client_look(struct worker *worker, struct fill *fill);
+
+/* ---- client_body.c: for fetch.c ------------------------------------------------------------- */
+
+void client_take_fetch(struct client *client, struct fetch *fetch);
+void client_forget_fetch(struct client *client);
+/* The backend takes more of the request's body. */
+void client_send_body(struct worker *worker, struct client *client);
+
+/* ---- tunnel.c: after 101 -------------------------------------------------------------------- */
+
+void client_begin_tunnel(struct worker *worker, struct client *client, struct text bytes,
+			 const struct http_head *head);
+void client_tunnel(struct worker *worker, struct client *client);
+
+/* ---- client_send.c -------------------------------------------------------------------------- */
+
+/* An interim head, 100 or 103, if nothing of the answer is under way. */
+void client_interim(struct worker *worker, struct client *client, const char *data,
+		    const struct http_head *head);
+/* Sends what is in iov, refills it from the fill; at the end client_answered. */
+void client_send(struct worker *worker, struct client *client);
+
+/* ---- client.c, for the others --------------------------------------------------------------- */
+
+/* The answer is out: the next request, or the end. */
+void client_answered(struct worker *worker, struct client *client);
+void client_leave_fill(struct worker *worker, struct client *client);
+
+/* ---- answer.c: which request gets which answer ---------------------------------------------- */
+
+/* The request in worker->head at data. */
+void client_answer(struct worker *worker, struct client *client, const char *data);
+/* Something happened to the fill that the client waits for. */
+void client_progress(struct worker *worker, struct client *client);
+
+/* ---- reply.c: heads of answers -------------------------------------------------------------- */
+
+/* From an object whose reference goes to the client; request at data. */
+void reply_object(struct worker *worker, struct client *client, struct object *object,
+		  const char *data, const struct http_head *request);
+/* The head of the fill's response; the body follows from its segments. */
+void reply_fill(struct worker *worker, struct client *client);
+/* Made here; closes the connection if is_fatal. */
+void reply_error(struct worker *worker, struct client *client, uint16_t status, bool is_fatal);
+
+/* ---- range.c -------------------------------------------------------------------------------- */
+
+/* Fills iov for the ranges of the object's body; the head's line has been begun at. */
+bool reply_ranges(struct client *client, const struct object *object, const struct range *ranges,
+		  unsigned int count, size_t at);
+
+#endif

@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* The backend's side: connections kept alive, one request on each at a time, its response read. */
+#ifndef LBCACHE_FETCH_H
+#define LBCACHE_FETCH_H
+
+#include "fill.h"
+
+struct backend { /* as one worker sees it */
+	struct backend *next;
+	union address address;
+	struct fetch *idle; /* the newest first */
+	unsigned int idle_count;
+	uint64_t failed_until_ms;
+};
+
+enum fetch_state {
+	FETCH_IDLE, /* in the pool */
+	FETCH_CONNECTING,
+	FETCH_HEAD,
+	FETCH_BODY,
+	FETCH_TUNNEL,
+};
+
+#define TRIES_MAX 3
+
+/* A connection to a backend, and what it is asked for. */
+struct fetch {
+	struct watch watch; /* first: worker_bury frees it */
+	struct timer timer;
+	struct backend *backend;
+	struct fetch *next_idle;
+	enum fetch_state state;
+	struct fill *fill;     /* NULL while idle */
+	struct client *client; /* whose body is sent, who gets 1xx, or who tunnels; may be NULL */
+	bool is_reused, is_paused, has_response_byte, is_keepable, is_chunked_out, is_body_sent;
+	uint8_t tries;
+	uint64_t asked_ms;
+	char *out; /* still to be sent, with what of it is */
+	size_t out_len, out_at, out_limit;
+	char *in; /* of a head or a chunk's line that has not come whole */
+	size_t in_len;
+	uint8_t framing;
+	uint64_t left;
+	struct http_chunked chunked;
+};
+
+/*
+ * Begins to fetch for a fill of this worker; client: who waits for it if it passes by. Failure
+ * shows in the fill.
+ */
+void fetch_start(struct worker *worker, struct fill *fill, struct client *client);
+/* The fill's readers took something, or left: goes on reading, or gives up. */
+void fetch_look(struct worker *worker, struct fill *fill);
+/* More of the request's body, already framed for the backend. False: the connection is gone. */
+bool fetch_send(struct worker *worker, struct fetch *fetch, struct text bytes);
+static inline size_t fetch_unsent(const struct fetch *fetch)
+{
+	return fetch->out_len - fetch->out_at;
+}
+/* The client is gone. */
+void fetch_forget_client(struct worker *worker, struct fetch *fetch);
+/* Ends it; the fill fails if it is not done. */
+void fetch_close(struct worker *worker, struct fetch *fetch);
+
+/* ---- fetch_read.c: the response ------------------------------------------------------------- */
+
+/* Reads what there is. The fetch may be gone afterwards. */
+void fetch_read(struct worker *worker, struct fetch *fetch);
+
+/* ---- fetch.c, for fetch_read.c -------------------------------------------------------------- */
+
+/* No response, or a broken one: another try if nothing came yet and it may be repeated. */
+void fetch_fail(struct worker *worker, struct fetch *fetch, uint16_t status);
+/* The response is whole: into the pool, or closed. */
+void fetch_release(struct worker *worker, struct fetch *fetch);
+
+/* ---- choose.c ------------------------------------------------------------------------------- */
+
+/* The backend for a request's nth try; NULL: none. */
+struct backend *backend_choose(struct worker *worker, const struct request *request,
+			       unsigned int nth);
+
+/* ---- intake.c: what a response's head means for the fill ------------------------------------- */
+
+/*
+ * Takes over the head (parsed, at data): stores the decision in the fill, and wakes who waits.
+ * False if the fill ended with the head alone (a 304 that revalidated, a failure).
+ */
+bool intake_head(struct worker *worker, struct fill *fill, const char *data,
+		 const struct http_head *head, uint32_t delay_ms);
+int intake_body(struct worker *worker, struct fill *fill, struct text bytes);
+void intake_end(struct worker *worker, struct fill *fill);
+/* No response, or a broken one. status: 502 or 504. */
+void intake_failure(struct worker *worker, struct fill *fill, uint16_t status);
+
+#endif

@@ -1,0 +1,205 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* A backend's response as bytes arrive: interim heads, the head, the body by its framing. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "client.h"
+#include "fetch.h"
+
+#define INTERIM_MAX 16384 /* bytes of 1xx heads and the final one that have not come whole */
+
+enum outcome {
+	MORE,  /* goes on */
+	ENDED, /* the fetch is in the pool or gone */
+};
+
+static enum outcome finish(struct worker *worker, struct fetch *fetch, bool is_keepable)
+{
+	struct fill *fill = fetch->fill;
+
+	fetch->is_keepable = is_keepable;
+	if (fill->state < FILL_DONE)
+		intake_end(worker, fill);
+	fetch_release(worker, fetch);
+	return ENDED;
+}
+
+static enum outcome broken(struct worker *worker, struct fetch *fetch)
+{
+	worker->counters.backend_failures++;
+	fetch->is_keepable = false;
+	fetch_fail(worker, fetch, 502);
+	return ENDED;
+}
+
+static enum outcome take_chunked(struct worker *worker, struct fetch *fetch, struct text bytes)
+{
+	struct text body;
+
+	while (bytes.len && !fetch->chunked.is_done) {
+		ssize_t ret = http_chunk_take(&fetch->chunked, bytes.at, bytes.len, &body);
+
+		if (ret < 0 || (body.len && intake_body(worker, fetch->fill, body)))
+			return broken(worker, fetch);
+		bytes.at += ret;
+		bytes.len -= (size_t)ret;
+	}
+	if (!fetch->chunked.is_done)
+		return MORE;
+	return finish(worker, fetch, fetch->is_keepable && bytes.len == 0);
+}
+
+static enum outcome take_body(struct worker *worker, struct fetch *fetch, struct text bytes)
+{
+	size_t surplus = 0;
+
+	switch (fetch->framing) {
+	case HTTP_BODY_NONE:
+		return finish(worker, fetch, fetch->is_keepable && bytes.len == 0);
+	case HTTP_BODY_CHUNKED:
+		return take_chunked(worker, fetch, bytes);
+	case HTTP_BODY_LENGTH:
+		if (bytes.len > fetch->left) {
+			surplus = bytes.len - fetch->left;
+			bytes.len = fetch->left;
+		}
+		fetch->left -= bytes.len;
+		break;
+	default:
+		break;
+	}
+	if (bytes.len && intake_body(worker, fetch->fill, bytes))
+		return broken(worker, fetch);
+	if (fetch->framing == HTTP_BODY_LENGTH && fetch->left == 0)
+		return finish(worker, fetch, fetch->is_keepable && surplus == 0);
+	return MORE;
+}
+
+/* Keeps what has not come whole. */
+static enum outcome keep(struct worker *worker, struct fetch *fetch, struct text bytes)
+{
+	char *kept = malloc(bytes.len ? bytes.len : 1);
+
+	if (!kept || bytes.len > INTERIM_MAX) {
+		free(kept);
+		return broken(worker, fetch);
+	}
+	memcpy(kept, bytes.at, bytes.len);
+	free(fetch->in);
+	fetch->in = kept;
+	fetch->in_len = bytes.len;
+	return MORE;
+}
+
+static enum outcome take_final(struct worker *worker, struct fetch *fetch, struct text bytes,
+			       struct http_head *head)
+{
+	uint64_t delay = worker->now_ms - fetch->asked_ms;
+	struct fill *fill = fetch->fill;
+
+	fetch->framing = head->framing;
+	fetch->left = head->content_length;
+	fetch->is_keepable = !head->is_close && head->minor == 1;
+	fetch->state = FETCH_BODY;
+	if (!intake_head(worker, fill, bytes.at, head, (uint32_t)delay)) {
+		fetch->is_keepable = fetch->is_keepable && head->framing == HTTP_BODY_NONE &&
+				     bytes.len == head->length;
+		fetch_release(worker, fetch);
+		return ENDED;
+	}
+	if (!fill->is_storing && !__atomic_load_n(&fill->listeners, __ATOMIC_ACQUIRE)) {
+		fetch_close(worker, fetch);
+		return ENDED;
+	}
+	bytes.at += head->length;
+	bytes.len -= head->length;
+	if (bytes.len == 0 && fetch->framing == HTTP_BODY_LENGTH && fetch->left == 0)
+		return finish(worker, fetch, fetch->is_keepable);
+	return bytes.len || fetch->framing == HTTP_BODY_NONE ? take_body(worker, fetch, bytes)
+							     : MORE;
+}
+
+static enum outcome take_heads(struct worker *worker, struct fetch *fetch, struct text bytes)
+{
+	struct http_head head;
+	enum http_method method = (enum http_method)fetch->fill->request->head.method;
+	ssize_t len;
+
+	for (;;) {
+		len = http_parse_response(bytes.at, bytes.len, method, &head);
+		if (len == -EAGAIN)
+			return keep(worker, fetch, bytes);
+		if (len < 0)
+			return broken(worker, fetch);
+		fetch->in_len = 0;
+		if (head.status == 101) {
+			if (!fetch->client || !fetch->fill->request->head.has_upgrade)
+				return broken(worker, fetch);
+			fetch->state = FETCH_TUNNEL;
+			timer_stop(&fetch->timer);
+			client_begin_tunnel(worker, fetch->client, bytes, &head);
+			return ENDED;
+		}
+		if (head.status >= 200)
+			return take_final(worker, fetch, bytes, &head);
+		if (fetch->client)
+			client_interim(worker, fetch->client, bytes.at, &head);
+		bytes.at += len;
+		bytes.len -= (size_t)len;
+		if (!bytes.len)
+			return MORE;
+	}
+}
+
+static enum outcome take_end(struct worker *worker, struct fetch *fetch)
+{
+	if (fetch->state == FETCH_BODY && fetch->framing == HTTP_BODY_CLOSE)
+		return finish(worker, fetch, false);
+	fetch->is_keepable = false;
+	fetch_fail(worker, fetch, 502);
+	return ENDED;
+}
+
+static bool is_ahead(const struct fetch *fetch)
+{
+	return !fetch->fill->is_storing &&
+	       __atomic_load_n(&fetch->fill->live, __ATOMIC_RELAXED) > FILL_AHEAD;
+}
+
+void fetch_read(struct worker *worker, struct fetch *fetch)
+{
+	enum outcome outcome = MORE;
+
+	while (outcome == MORE) {
+		size_t kept = fetch->state == FETCH_HEAD ? fetch->in_len : 0;
+		ssize_t ret;
+
+		if (fetch->state == FETCH_BODY && is_ahead(fetch)) {
+			/* The reader's pace counts, not the backend's. */
+			fetch->is_paused = true;
+			timer_stop(&fetch->timer);
+			return;
+		}
+		if (kept)
+			memcpy(worker->scratch, fetch->in, kept);
+		ret = recv(fetch->watch.fd, worker->scratch + kept, SCRATCH_SIZE - kept, 0);
+		if (ret < 0 && errno == EINTR)
+			continue;
+		if (ret < 0 && errno == EAGAIN)
+			return;
+		if (ret <= 0) {
+			(void)take_end(worker, fetch);
+			return;
+		}
+		fetch->has_response_byte = true;
+		timer_start(worker, &fetch->timer, TIMER_IDLE, fetch->timer.on_due);
+		if (fetch->state == FETCH_HEAD)
+			outcome = take_heads(worker, fetch,
+					     (struct text){ worker->scratch, kept + (size_t)ret });
+		else
+			outcome = take_body(worker, fetch,
+					    (struct text){ worker->scratch, (size_t)ret });
+	}
+}

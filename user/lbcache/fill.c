@@ -1,0 +1,242 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Responses on their way, and the table that makes many requests for one page ask once. */
+#include "fill.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define TABLE_SIZE 1024u
+
+struct fill_table {
+	struct {
+		pthread_mutex_t lock;
+		struct fill *first;
+	} bucket[TABLE_SIZE];
+};
+
+static struct segment *segment_new(struct fill *fill)
+{
+	struct segment *segment = malloc(sizeof(*segment));
+
+	if (!segment)
+		return NULL;
+	segment->refs = 1;
+	segment->len = 0;
+	segment->next = NULL;
+	segment->live = &fill->live;
+	return segment;
+}
+
+struct segment *segment_ref(struct segment *segment)
+{
+	(void)__atomic_add_fetch(&segment->refs, 1, __ATOMIC_RELAXED);
+	return segment;
+}
+
+/* A segment holds the next one; whoever lets the first go lets all go that nobody else holds. */
+void segment_unref(struct segment *segment)
+{
+	while (segment && __atomic_sub_fetch(&segment->refs, 1, __ATOMIC_ACQ_REL) == 0) {
+		struct segment *next = segment->next;
+
+		(void)__atomic_sub_fetch(segment->live, segment->len, __ATOMIC_RELAXED);
+		free(segment);
+		segment = next;
+	}
+}
+
+struct fill *fill_new(struct worker *owner, struct request *request, struct object *stale)
+{
+	struct fill *fill = calloc(1, sizeof(*fill));
+
+	if (!fill)
+		return NULL;
+	fill->first = segment_new(fill);
+	if (!fill->first) {
+		free(fill);
+		return NULL;
+	}
+	fill->refs = 1;
+	fill->last = segment_ref(fill->first);
+	fill->owner = owner;
+	fill->request = request_ref(request);
+	fill->stale = stale ? object_ref(stale) : NULL;
+	(void)pthread_mutex_init(&fill->lock, NULL);
+	return fill;
+}
+
+void fill_unref(struct fill *fill)
+{
+	if (!fill || __atomic_sub_fetch(&fill->refs, 1, __ATOMIC_ACQ_REL))
+		return;
+	segment_unref(fill->first);
+	segment_unref(fill->last);
+	request_unref(fill->request);
+	object_unref(fill->stale);
+	object_unref(fill->object);
+	free(fill->data);
+	free(fill->head);
+	free(fill->fields);
+	free(fill->vary_values);
+	(void)pthread_mutex_destroy(&fill->lock);
+	free(fill);
+}
+
+void fill_tell(struct fill *fill, struct worker *from)
+{
+	uint64_t listeners = __atomic_load_n(&fill->listeners, __ATOMIC_ACQUIRE);
+
+	for (; listeners; listeners &= listeners - 1)
+		worker_tell(from->server->workers[__builtin_ctzll(listeners)], from, fill);
+}
+
+int fill_append(struct fill *fill, struct text bytes)
+{
+	int ret = 0;
+
+	(void)pthread_mutex_lock(&fill->lock);
+	while (bytes.len) {
+		struct segment *last = fill->last, *next;
+		size_t part = SEGMENT_SIZE - last->len;
+
+		if (part == 0) {
+			next = segment_new(fill);
+			if (!next) {
+				ret = -ENOMEM;
+				break;
+			}
+			last->next = next;
+			fill->last = segment_ref(next);
+			segment_unref(last);
+			continue;
+		}
+		if (part > bytes.len)
+			part = bytes.len;
+		memcpy(last->data + last->len, bytes.at, part);
+		last->len += (uint32_t)part;
+		(void)__atomic_add_fetch(&fill->live, part, __ATOMIC_RELAXED);
+		fill->filled += part;
+		bytes.at += part;
+		bytes.len -= part;
+	}
+	(void)pthread_mutex_unlock(&fill->lock);
+	return ret;
+}
+
+enum fill_answer fill_read(struct fill *fill, struct segment **segment, uint32_t *offset,
+			   struct text *out)
+{
+	enum fill_answer answer = FILL_A_WAIT;
+	struct segment *past = NULL;
+
+	(void)pthread_mutex_lock(&fill->lock);
+	if (*offset == (*segment)->len && (*segment)->next) {
+		past = *segment;
+		*segment = segment_ref(past->next);
+		*offset = 0;
+	}
+	if (*offset < (*segment)->len) {
+		*out = (struct text){ (*segment)->data + *offset, (*segment)->len - *offset };
+		answer = FILL_A_DATA;
+	} else if (fill->state == FILL_DONE) {
+		answer = FILL_A_END;
+	} else if (fill->state == FILL_FAILED) {
+		answer = FILL_A_BROKEN;
+	}
+	(void)pthread_mutex_unlock(&fill->lock);
+	segment_unref(past);
+	return answer;
+}
+
+struct fill_table *fill_table_new(void)
+{
+	struct fill_table *table = calloc(1, sizeof(*table));
+
+	for (unsigned int i = 0; table && i < TABLE_SIZE; i++)
+		(void)pthread_mutex_init(&table->bucket[i].lock, NULL);
+	return table;
+}
+
+void fill_table_free(struct fill_table *table)
+{
+	free(table);
+}
+
+static bool is_same_page(const struct fill *fill, const struct request *request)
+{
+	return fill->request->hash == request->hash && fill->request->service == request->service &&
+	       text_is_same(fill->request->key, request->key);
+}
+
+/* The page may have been stored between the look-up and the lock. */
+static struct object *find_fresh(struct worker *worker, struct request *request)
+{
+	const struct store_query query = {
+		.service = request->service->number,
+		.hash = request->hash,
+		.key = request->key,
+		.data = request->data,
+		.request = &request->head,
+		.policy = request->policy,
+		.now_ms = worker->now_ms,
+	};
+	struct object *object = store_find(worker->server->store, &query);
+
+	if (object && !object->is_mark && object->fresh_until_ms <= worker->now_ms) {
+		object_unref(object);
+		return NULL;
+	}
+	return object;
+}
+
+struct fill *fill_join(struct worker *worker, struct request *request, struct object *stale,
+		       bool *is_new, struct object **object)
+{
+	struct fill_table *table = worker->server->fills;
+	unsigned int i = (unsigned int)(request->hash % TABLE_SIZE);
+	struct fill *fill;
+
+	*object = NULL;
+	*is_new = false;
+	(void)pthread_mutex_lock(&table->bucket[i].lock);
+	for (fill = table->bucket[i].first; fill; fill = fill->next) {
+		if (is_same_page(fill, request)) {
+			(void)fill_ref(fill);
+			break;
+		}
+	}
+	if (!fill)
+		*object = find_fresh(worker, request);
+	if (!fill && !*object) {
+		fill = fill_new(worker, request, stale);
+		if (fill) {
+			*is_new = true;
+			fill->is_listed = true;
+			fill->next = table->bucket[i].first;
+			table->bucket[i].first = fill_ref(fill);
+		}
+	}
+	(void)pthread_mutex_unlock(&table->bucket[i].lock);
+	return fill;
+}
+
+void fill_unlist(struct fill *fill)
+{
+	struct fill_table *table = fill->owner->server->fills;
+	unsigned int i = (unsigned int)(fill->request->hash % TABLE_SIZE);
+	struct fill **link = &table->bucket[i].first;
+	bool was_listed;
+
+	(void)pthread_mutex_lock(&table->bucket[i].lock);
+	was_listed = fill->is_listed;
+	if (was_listed) {
+		while (*link != fill)
+			link = &(*link)->next;
+		*link = fill->next;
+		fill->is_listed = false;
+	}
+	(void)pthread_mutex_unlock(&table->bucket[i].lock);
+	if (was_listed)
+		fill_unref(fill);
+}

@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * A response on its way: one thread fills it from a backend, clients of all threads read along. At
+ * most one is shared by key, so that a page that many ask for is fetched once.
+ */
+#ifndef LBCACHE_FILL_H
+#define LBCACHE_FILL_H
+
+#include "request.h"
+#include "worker.h"
+
+#define SEGMENT_SIZE 32768
+#define FILL_AHEAD (512u << 10) /* of a body that is not stored, beyond what its reader took */
+
+struct segment {
+	_Atomic uint32_t refs;
+	uint32_t len;
+	struct segment *next;
+	_Atomic int64_t *live;
+	char data[SEGMENT_SIZE];
+};
+
+enum fill_state {
+	FILL_WAITING, /* no head yet */
+	FILL_BODY,
+	FILL_DONE,
+	FILL_FAILED,
+};
+
+struct fill {
+	_Atomic uint32_t refs;
+	pthread_mutex_t lock;
+	struct fill *next; /* in the table */
+	bool is_listed;	   /* in the table: others may join */
+	struct worker *owner;
+	struct fetch *fetch;	 /* the owner's, NULL once it has ended */
+	struct request *request; /* that began it */
+	struct object *stale;	 /* that it revalidates */
+	/* from here on under the lock, until the state says that they stay */
+	enum fill_state state;
+	uint16_t status; /* of the response; of a failure what to answer: 502 or 504 */
+	bool is_storing, has_length, is_revalidated;
+	uint8_t why; /* enum reason */
+	uint64_t length;
+	char *data; /* the response's head as it came */
+	struct http_head *head;
+	char *fields; /* what goes to clients */
+	size_t fields_len;
+	char vary_names[VARY_NAMES_MAX];
+	size_t vary_names_len;
+	char *vary_values;
+	size_t vary_values_len;
+	struct freshness freshness;
+	struct object *object;	      /* once stored */
+	struct segment *first, *last; /* first: only while it is stored or none has begun */
+	uint64_t filled;
+	_Atomic int64_t live;		     /* bytes in segments */
+	_Atomic uint64_t listeners;	     /* bit a worker that has readers */
+	struct client *readers[WORKERS_MAX]; /* each worker's own list, touched by it alone */
+};
+
+struct fill *fill_new(struct worker *owner, struct request *request, struct object *stale);
+void fill_unref(struct fill *fill);
+static inline struct fill *fill_ref(struct fill *fill)
+{
+	(void)__atomic_add_fetch(&fill->refs, 1, __ATOMIC_RELAXED);
+	return fill;
+}
+
+/* Has every worker with readers, and the owner, look at it. */
+void fill_tell(struct fill *fill, struct worker *from);
+/* Appends to the body. -ENOMEM. */
+int fill_append(struct fill *fill, struct text bytes);
+
+struct segment *segment_ref(struct segment *segment);
+void segment_unref(struct segment *segment);
+
+enum fill_answer {
+	FILL_A_DATA,
+	FILL_A_WAIT,
+	FILL_A_END,
+	FILL_A_BROKEN,
+};
+
+/* What a reader who took *offset bytes of *segment may send next; moves on to the next segment. */
+enum fill_answer fill_read(struct fill *fill, struct segment **segment, uint32_t *offset,
+			   struct text *out);
+
+struct fill_table *fill_table_new(void);
+void fill_table_free(struct fill_table *table);
+/*
+ * The fill under way for the request's key with a reference, or a new one of the worker that is
+ * listed; *is_new says which. NULL with *object set (a reference) if the page was stored meanwhile,
+ * NULL without when out of memory.
+ */
+struct fill *fill_join(struct worker *worker, struct request *request, struct object *stale,
+		       bool *is_new, struct object **object);
+/* No one joins any more. */
+void fill_unlist(struct fill *fill);
+
+#endif

@@ -1,0 +1,365 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What a response means for its fill: stored or not, the marks and purges that follow from it, and
+ * who is told. Knows neither sockets nor clients.
+ */
+#include "fetch.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define MARK_MS 120000 /* how long a page is known not to be storable */
+
+static bool is_error(const struct http_head *head)
+{
+	return head->status >= 500;
+}
+
+/* RFC 5861 4: an error does not replace a copy that may still be served. */
+static bool may_serve_stale(const struct worker *worker, const struct fill *fill)
+{
+	const struct object *stale = fill->stale;
+
+	return stale && !stale->must_revalidate &&
+	       worker->now_ms < stale->fresh_until_ms + stale->stale_error_ms;
+}
+
+static struct object_parts parts_of(const struct worker *worker, const struct fill *fill,
+				    const char *data, const struct http_head *head)
+{
+	return (struct object_parts){
+		.service = fill->request->service->number,
+		.hash = fill->request->hash,
+		.key = fill->request->key,
+		.vary_names = { fill->vary_names, fill->vary_names_len },
+		.vary_values = { fill->vary_values, fill->vary_values_len },
+		.data = data,
+		.head = head,
+		.policy = fill->request->policy,
+		.freshness = fill->freshness,
+		.now = worker->now,
+		.now_ms = worker->now_ms,
+	};
+}
+
+/* What the response varies by, with this request's values; -E2BIG: not storable. */
+static int read_vary(struct fill *fill, const char *data, const struct http_head *head)
+{
+	const struct request *request = fill->request;
+	ssize_t len = vary_names(data, head, fill->vary_names);
+	char values[VARY_MAX];
+
+	if (len <= 0)
+		return (int)len;
+	fill->vary_names_len = (size_t)len;
+	len = vary_values((struct text){ fill->vary_names, fill->vary_names_len }, request->data,
+			  &request->head, request->policy, values);
+	if (len < 0)
+		return (int)len;
+	fill->vary_values = malloc((size_t)len + 1);
+	if (!fill->vary_values)
+		return -ENOMEM;
+	memcpy(fill->vary_values, values, (size_t)len);
+	fill->vary_values_len = (size_t)len;
+	return 0;
+}
+
+static enum reason judge(struct worker *worker, struct fill *fill, const char *data,
+			 const struct http_head *head, uint32_t delay_ms)
+{
+	const struct request *request = fill->request;
+	const struct response_facts facts = {
+		.data = data,
+		.head = head,
+		.has_authorization = http_find(&request->head, HTTP_AUTHORIZATION),
+		.now = worker->now,
+		.delay_ms = delay_ms,
+	};
+	enum reason why;
+
+	if (request->key.len == 0)
+		return (enum reason)fill->why;
+	why = freshness_judge(request->policy, &facts, &fill->freshness);
+	if (why == WHY_STORED && head->framing == HTTP_BODY_LENGTH &&
+	    head->content_length > worker->server->limits.object)
+		why = WHY_TOO_LARGE;
+	if (why == WHY_STORED && read_vary(fill, data, head))
+		why = WHY_VARY;
+	return why;
+}
+
+/* The next ones for this page do not queue. */
+static void put_mark(struct worker *worker, const struct fill *fill, enum reason why)
+{
+	const struct request *request = fill->request;
+	struct object *mark;
+
+	/* A fault, or one request's own Authorization, says nothing of the page. */
+	if (request->key.len == 0 || why == WHY_BROKEN || why == WHY_AUTHORIZATION ||
+	    fill->status >= 500)
+		return;
+	mark = object_new_mark(request->service->number, request->hash, request->key, why,
+			       worker->now_ms + MARK_MS);
+	if (mark)
+		(void)store_put(worker->server->store, mark);
+}
+
+static void purge_location(struct worker *worker, const struct fill *fill, const char *data,
+			   const struct http_head *head, enum http_field_id id)
+{
+	const struct request *request = fill->request;
+	struct text value = http_value(data, head, id), host, target = value;
+	struct text own = http_text(request->data, request->head.host);
+	char key[KEY_MAX];
+	size_t len;
+
+	if (!value.len || value.len > HTTP_TARGET_MAX)
+		return;
+	if (value.at[0] != '/') { /* absolute: of the same host only */
+		const char *slash;
+
+		if (value.len < 8 || !text_is((struct text){ value.at, 7 }, "http://"))
+			return;
+		slash = memchr(value.at + 7, '/', value.len - 7);
+		if (!slash)
+			return;
+		host = (struct text){ value.at + 7, (size_t)(slash - value.at) - 7 };
+		if (!text_is_same_word(host, own))
+			return;
+		target = (struct text){ slash, value.len - (size_t)(slash - value.at) };
+	}
+	len = key_make((struct text){ "http", 4 }, own, target, request->policy, key);
+	(void)store_purge_key(
+		worker->server->store, request->service->number,
+		key_hash(key, len, request->service->number, store_seed(worker->server->store)),
+		(struct text){ key, len }, 0);
+}
+
+/* RFC 9111 4.4: what an unsafe method changed is not served any more. */
+static void invalidate(struct worker *worker, const struct fill *fill, const char *data,
+		       const struct http_head *head)
+{
+	const struct request *request = fill->request;
+	char key[KEY_MAX];
+	size_t len;
+
+	switch (request->head.method) {
+	case HTTP_M_GET:
+	case HTTP_M_HEAD:
+	case HTTP_M_OPTIONS:
+	case HTTP_M_TRACE:
+		return;
+	default:
+		break;
+	}
+	if (head->status < 200 || head->status >= 400)
+		return;
+	len = key_make((struct text){ "http", 4 }, http_text(request->data, request->head.host),
+		       http_text(request->data, request->head.target), request->policy, key);
+	(void)store_purge_key(
+		worker->server->store, request->service->number,
+		key_hash(key, len, request->service->number, store_seed(worker->server->store)),
+		(struct text){ key, len }, 0);
+	purge_location(worker, fill, data, head, HTTP_LOCATION);
+	purge_location(worker, fill, data, head, HTTP_CONTENT_LOCATION);
+}
+
+/* Ends the fill with an object that answers whoever waits. */
+static void end_with(struct worker *worker, struct fill *fill, struct object *object)
+{
+	(void)pthread_mutex_lock(&fill->lock);
+	fill->object = object;
+	fill->is_revalidated = true;
+	fill->state = FILL_DONE;
+	(void)pthread_mutex_unlock(&fill->lock);
+	fill_unlist(fill);
+	fill_tell(fill, worker);
+}
+
+/* RFC 9111 4.3.4 */
+static bool take_304(struct worker *worker, struct fill *fill, const char *data,
+		     const struct http_head *head, uint32_t delay_ms)
+{
+	struct object_parts parts;
+	struct object *object = NULL;
+
+	/* A 304 speaks of a page: judged as its 200 would be. */
+	struct http_head as_page = *head;
+	enum reason why;
+
+	as_page.status = fill->stale->status;
+	why = judge(worker, fill, data, &as_page, delay_ms);
+	if (why != WHY_STORED && why != WHY_NO_FRESHNESS) {
+		store_drop(worker->server->store, fill->stale);
+	} else {
+		if (why == WHY_NO_FRESHNESS) /* it says nothing new: as long as before */
+			fill->freshness = (struct freshness){
+				.lifetime_ms =
+					fill->stale->fresh_until_ms > fill->stale->born_ms
+						? fill->stale->fresh_until_ms - fill->stale->born_ms
+						: 0,
+				.stale_while_ms = fill->stale->stale_while_ms,
+				.stale_error_ms = fill->stale->stale_error_ms,
+				.no_cache = fill->stale->no_cache,
+				.must_revalidate = fill->stale->must_revalidate,
+				.is_open = fill->stale->is_open,
+			};
+		parts = parts_of(worker, fill, data, head);
+		object = object_new_updated(fill->stale, &parts);
+		if (object)
+			(void)store_put(worker->server->store, object_ref(object));
+	}
+	worker->counters.revalidated++;
+	end_with(worker, fill, object ? object : object_ref(fill->stale));
+	return false;
+}
+
+/* Copies what clients of other threads will need, before the state says that it is there. */
+static bool keep_head(struct worker *worker, struct fill *fill, const char *data,
+		      const struct http_head *head)
+{
+	struct object_parts parts = parts_of(worker, fill, data, head);
+
+	fill->data = malloc(head->length);
+	fill->head = malloc(sizeof(*head));
+	fill->fields = malloc(OBJECT_FIELDS_MAX);
+	if (!fill->data || !fill->head || !fill->fields)
+		return false;
+	memcpy(fill->data, data, head->length);
+	memcpy(fill->head, head, sizeof(*head));
+	fill->fields_len = object_write_fields(&parts, fill->fields);
+	fill->status = head->status;
+	fill->has_length = head->framing == HTTP_BODY_LENGTH || head->framing == HTTP_BODY_NONE;
+	fill->length = head->framing == HTTP_BODY_LENGTH ? head->content_length : 0;
+	return true;
+}
+
+bool intake_head(struct worker *worker, struct fill *fill, const char *data,
+		 const struct http_head *head, uint32_t delay_ms)
+{
+	struct segment *first = NULL;
+	enum reason why;
+
+	if (head->status == 304 && fill->stale)
+		return take_304(worker, fill, data, head, delay_ms);
+	if (is_error(head) && may_serve_stale(worker, fill)) {
+		end_with(worker, fill, object_ref(fill->stale));
+		return false;
+	}
+	invalidate(worker, fill, data, head);
+	why = judge(worker, fill, data, head, delay_ms);
+	if (!keep_head(worker, fill, data, head)) {
+		intake_failure(worker, fill, 502);
+		return false;
+	}
+	worker->counters.why[why]++;
+	if (why != WHY_STORED) {
+		put_mark(worker, fill, why);
+		/* A page that once could be stored and now cannot: the old one is outdated. */
+		if (fill->stale && !is_error(head))
+			store_drop(worker->server->store, fill->stale);
+		fill_unlist(fill);
+	} else if (fill->has_length) {
+		store_reserve(worker->server->store, (int64_t)fill->length);
+	}
+	(void)pthread_mutex_lock(&fill->lock);
+	fill->why = (uint8_t)why;
+	fill->is_storing = why == WHY_STORED;
+	if (!fill->is_storing) {
+		first = fill->first;
+		fill->first = NULL;
+	}
+	fill->state = FILL_BODY;
+	(void)pthread_mutex_unlock(&fill->lock);
+	segment_unref(first);
+	fill_tell(fill, worker);
+	return true;
+}
+
+static void stop_storing(struct worker *worker, struct fill *fill, enum reason why)
+{
+	struct segment *first;
+
+	if (!fill->is_storing)
+		return;
+	fill_unlist(fill);
+	store_reserve(worker->server->store,
+		      -(int64_t)(fill->has_length ? fill->length : fill->filled));
+	put_mark(worker, fill, why);
+	(void)pthread_mutex_lock(&fill->lock);
+	fill->is_storing = false;
+	fill->why = (uint8_t)why;
+	first = fill->first;
+	fill->first = NULL;
+	(void)pthread_mutex_unlock(&fill->lock);
+	segment_unref(first);
+}
+
+int intake_body(struct worker *worker, struct fill *fill, struct text bytes)
+{
+	int ret;
+
+	if (fill->is_storing && fill->filled + bytes.len > worker->server->limits.object)
+		stop_storing(worker, fill, WHY_TOO_LARGE);
+	if (fill->is_storing && !fill->has_length)
+		store_reserve(worker->server->store, (int64_t)bytes.len);
+	ret = fill_append(fill, bytes);
+	fill_tell(fill, worker);
+	return ret;
+}
+
+static struct object *make_object(struct worker *worker, struct fill *fill)
+{
+	struct object_parts parts = parts_of(worker, fill, fill->data, fill->head);
+	struct object *object;
+	size_t at;
+
+	parts.body_len = fill->filled;
+	object = object_new(&parts);
+	if (!object)
+		return NULL;
+	at = object->body.at;
+	for (struct segment *segment = fill->first; segment; segment = segment->next) {
+		memcpy(object->bytes + at, segment->data, segment->len);
+		at += segment->len;
+	}
+	return object;
+}
+
+void intake_end(struct worker *worker, struct fill *fill)
+{
+	struct object *object = NULL;
+	bool was_storing = fill->is_storing;
+
+	if (was_storing) {
+		object = make_object(worker, fill);
+		store_reserve(worker->server->store,
+			      -(int64_t)(fill->has_length ? fill->length : fill->filled));
+	}
+	if (object && !store_put(worker->server->store, object_ref(object)))
+		put_mark(worker, fill, WHY_TOO_LARGE);
+	(void)pthread_mutex_lock(&fill->lock);
+	fill->object = object;
+	fill->state = FILL_DONE;
+	(void)pthread_mutex_unlock(&fill->lock);
+	fill_unlist(fill);
+	fill_tell(fill, worker);
+}
+
+void intake_failure(struct worker *worker, struct fill *fill, uint16_t status)
+{
+	if (fill->state == FILL_WAITING && may_serve_stale(worker, fill)) {
+		end_with(worker, fill, object_ref(fill->stale));
+		return;
+	}
+	stop_storing(worker, fill, WHY_BROKEN);
+	worker->counters.errors++;
+	(void)pthread_mutex_lock(&fill->lock);
+	if (fill->state == FILL_WAITING)
+		fill->status = status;
+	fill->state = FILL_FAILED;
+	(void)pthread_mutex_unlock(&fill->lock);
+	fill_unlist(fill);
+	fill_tell(fill, worker);
+}

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* The access log: one line an answer, in the combined format or JSON, written by a thread of its
+ * own. */
+#ifndef LBCACHE_LOG_H
+#define LBCACHE_LOG_H
+
+#include "client.h"
+
+/* path "-" is standard output. -errno. */
+int log_open(struct access_log **out, const char *path, bool is_json);
+/* Writes what is left, and closes; takes NULL. */
+void log_close(struct access_log *log);
+/* Never waits: a line for which there is no room is lost and counted. */
+void log_answer(struct worker *worker, const struct client *client);
+
+#endif

@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* lbcache: hot pages from memory. Opens what it needs, starts its threads, and waits to be ended.
+ */
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "fill.h"
+#include "log.h"
+#include "options.h"
+
+static int refuse(const char *what, int error)
+{
+	(void)fprintf(stderr, "lbcache: %s: %s\n", what, strerror(error));
+	return 1;
+}
+
+/* A socket of a group that the kernel spreads connections over, one for each thread. */
+static int open_listener(const union address *address)
+{
+	const int one = 1;
+	int fd = socket(address->any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+
+	if (fd < 0)
+		return -errno;
+	(void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+	(void)setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &one, sizeof(one));
+	if (address->any.sa_family == AF_INET6)
+		(void)setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof(one));
+	if (bind(fd, &address->any, address_size(address)) || listen(fd, 4096)) {
+		int ret = -errno;
+
+		(void)close(fd);
+		return ret;
+	}
+	return fd;
+}
+
+static struct server *make_server(const struct options *options)
+{
+	struct server *server = calloc(1, sizeof(*server));
+
+	if (!server)
+		return NULL;
+	server->limits = options->limits;
+	server->worker_count = options->threads;
+	server->store = store_new(options->limits.memory);
+	server->fills = fill_table_new();
+	server->per_address = calloc(PER_ADDRESS_SLOTS, sizeof(*server->per_address));
+	if (server->store && server->fills && server->per_address)
+		return server;
+	store_free(server->store);
+	fill_table_free(server->fills);
+	free((void *)server->per_address);
+	free(server);
+	return NULL;
+}
+
+static void add_alone(struct server *server, const struct options *options)
+{
+	struct service *service = &server->services[server->service_count++];
+	static struct rules rules;
+
+	rules = options->rules;
+	(void)snprintf(service->name, NAME_SIZE, "alone");
+	service->number = 1;
+	service->listen = options->listen;
+	service->rules = &rules;
+	memcpy(service->backends, options->backends, sizeof(service->backends));
+	service->backend_count = options->backend_count;
+}
+
+static int listen_all(struct server *server)
+{
+	for (unsigned int i = 0; i < server->service_count; i++) {
+		struct service *service = &server->services[i];
+		char text[ADDRESS_TEXT_SIZE];
+
+		for (unsigned int n = 0; n < server->worker_count; n++) {
+			int fd = open_listener(&service->listen);
+
+			if (fd < 0)
+				return refuse(address_format(&service->listen, text), -fd);
+			if (worker_listen(server->workers[n], service, fd))
+				return refuse("listening", ENOMEM);
+		}
+	}
+	return 0;
+}
+
+/* Two descriptors a client, and some. */
+static void raise_descriptors(const struct options *options)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit))
+		return;
+	limit.rlim_cur = limit.rlim_max;
+	(void)setrlimit(RLIMIT_NOFILE, &limit);
+	if (limit.rlim_cur < 2ull * options->limits.connections + 64)
+		(void)fprintf(stderr,
+			      "lbcache: note: %llu descriptors are too few for %u connections; "
+			      "raise them with 'ulimit -n'\n",
+			      (unsigned long long)limit.rlim_cur, options->limits.connections);
+}
+
+int main(int argc, char **argv)
+{
+	static struct options options;
+	struct server *server;
+	sigset_t signals;
+	int signal, ret;
+
+	options_read(argc, argv, &options);
+	raise_descriptors(&options);
+	(void)sigemptyset(&signals);
+	(void)sigaddset(&signals, SIGTERM);
+	(void)sigaddset(&signals, SIGINT);
+	(void)pthread_sigmask(SIG_BLOCK, &signals, NULL);
+	server = make_server(&options);
+	if (!server)
+		return refuse("memory", ENOMEM);
+	if (options.log_path) {
+		ret = log_open(&server->log, options.log_path, options.is_log_json);
+		if (ret)
+			return refuse(options.log_path, -ret);
+	}
+	add_alone(server, &options);
+	for (unsigned int i = 0; i < server->worker_count; i++) {
+		ret = worker_start(server, i);
+		if (ret)
+			return refuse("thread", -ret);
+	}
+	ret = listen_all(server);
+	if (ret)
+		return ret;
+	(void)sigwait(&signals, &signal);
+	server->is_stopping = true;
+	for (unsigned int i = 0; i < server->worker_count; i++)
+		(void)pthread_join(server->workers[i]->thread, NULL);
+	log_close(server->log);
+	return 0;
+}

@@ -1,0 +1,242 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* The command line of lbcache: a table of options, and what their values mean. */
+#include "options.h"
+
+#include <arpa/inet.h>
+#include <getopt.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/number.h"
+#include "liblb.h"
+
+static const char usage[] =
+	"Usage: lbcache [-n NAME] [OPTIONS]                      serve what 'lbctl cache on' "
+	"named\n"
+	"       lbcache --listen ADDR:PORT --backend ADDR:PORT… [OPTIONS]     serve by itself\n\n"
+	"  -n, --netns NAME      in the namespace that 'ip netns' calls NAME\n"
+	"  --listen ADDR:PORT    take clients here\n"
+	"  --backend ADDR:PORT   fetch from here; may be given several times\n"
+	"  --ttl SECONDS         keep what has no freshness of its own so long (0: do not)\n"
+	"  --negative SECONDS    the same for 301, 308, 404, 405, 410, 414\n"
+	"  --stale SECONDS       serve stale so long while it is fetched anew\n"
+	"  --pass PREFIX         never store paths that begin so; may be given several times\n"
+	"  --ignore-cookies      a Cookie neither passes by nor reaches the backend\n"
+	"  --memory BYTES        of stored pages (256M)\n"
+	"  --object BYTES        of one page at most (8M)\n"
+	"  --connections COUNT   of clients (10000)\n"
+	"  --per-address COUNT   of one client address (1000)\n"
+	"  --threads COUNT       (one a processor)\n"
+	"  --log PATH            the access log, '-' for standard output; --log-json as JSON\n"
+	"  -V, --version  -h, --help\n";
+
+enum long_option {
+	O_LISTEN = 256,
+	O_BACKEND,
+	O_TTL,
+	O_NEGATIVE,
+	O_STALE,
+	O_PASS,
+	O_COOKIES,
+	O_MEMORY,
+	O_OBJECT,
+	O_CONNECTIONS,
+	O_PER_ADDRESS,
+	O_THREADS,
+	O_LOG,
+	O_LOG_JSON,
+};
+
+static const struct option long_options[] = {
+	{ "listen", required_argument, NULL, O_LISTEN },
+	{ "backend", required_argument, NULL, O_BACKEND },
+	{ "ttl", required_argument, NULL, O_TTL },
+	{ "negative", required_argument, NULL, O_NEGATIVE },
+	{ "stale", required_argument, NULL, O_STALE },
+	{ "pass", required_argument, NULL, O_PASS },
+	{ "ignore-cookies", no_argument, NULL, O_COOKIES },
+	{ "memory", required_argument, NULL, O_MEMORY },
+	{ "object", required_argument, NULL, O_OBJECT },
+	{ "connections", required_argument, NULL, O_CONNECTIONS },
+	{ "per-address", required_argument, NULL, O_PER_ADDRESS },
+	{ "threads", required_argument, NULL, O_THREADS },
+	{ "log", required_argument, NULL, O_LOG },
+	{ "log-json", no_argument, NULL, O_LOG_JSON },
+	{ "version", no_argument, NULL, 'V' },
+	{ "help", no_argument, NULL, 'h' },
+	{ NULL, 0, NULL, 0 },
+};
+
+__attribute__((format(printf, 1, 2), noreturn)) static void refuse(const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	(void)fputs("lbcache: ", stderr);
+	(void)vfprintf(stderr, format, args);
+	(void)fputs("; see 'lbcache -h'\n", stderr);
+	va_end(args);
+	exit(2);
+}
+
+static void read_address(const char *option, union address *out)
+{
+	union lb_addr addr;
+	struct lb_error err;
+	__u16 port;
+
+	if (lb_endpoint_parse(optarg, &addr, &port, NULL, &err))
+		refuse("%s: %s", option, err.text);
+	memset(out, 0, sizeof(*out));
+	if (lb_addr_is_v4(&addr)) {
+		out->v4.sin_family = AF_INET;
+		out->v4.sin_port = htons(port);
+		memcpy(&out->v4.sin_addr, (const char *)&addr + 12, 4);
+	} else {
+		out->v6.sin6_family = AF_INET6;
+		out->v6.sin6_port = htons(port);
+		memcpy(&out->v6.sin6_addr, &addr, 16);
+	}
+}
+
+static uint32_t read_number(const char *option, uint32_t low, uint32_t high)
+{
+	uint64_t number;
+
+	if (number_parse(optarg, low, high, &number))
+		refuse("%s '%s' is not possible, expected %u to %u", option, optarg, low, high);
+	return (uint32_t)number;
+}
+
+/* 1048576, 1024K, 256M, 4G */
+static uint64_t read_bytes(const char *option, uint64_t low)
+{
+	static const char units[] = "KMG";
+	size_t len = strlen(optarg);
+	const char *unit = len ? strchr(units, optarg[len - 1]) : NULL;
+	unsigned int shift = unit && *unit ? 10 * (unsigned int)(unit - units + 1) : 0;
+	uint64_t number;
+
+	if (shift)
+		optarg[len - 1] = '\0';
+	if (number_parse(optarg, 1, 1ull << (50 - shift), &number) || number << shift < low)
+		refuse("%s is not possible, expected bytes, as 4M or 1G, and at least %llu", option,
+		       (unsigned long long)low);
+	return number << shift;
+}
+
+static void add_pass(struct options *out)
+{
+	struct rules *rules = &out->rules;
+	struct rule *rule = &rules->rule[rules->count];
+
+	if (rules->count == RULES_MAX)
+		refuse("--pass: more than %d are not possible", RULES_MAX);
+	if (optarg[0] != '/' || strlen(optarg) >= PREFIX_SIZE)
+		refuse("--pass '%s' is not possible, expected a path that begins with '/'", optarg);
+	rule->prefix_len = strlen(optarg);
+	memcpy(rule->prefix, optarg, rule->prefix_len + 1);
+	rule->policy.is_pass = true;
+	rules->count++;
+}
+
+static void take_limit(int letter, struct options *out)
+{
+	switch (letter) {
+	case O_MEMORY:
+		out->limits.memory = read_bytes("--memory", 1u << 20);
+		break;
+	case O_OBJECT:
+		out->limits.object = read_bytes("--object", 1024);
+		break;
+	case O_CONNECTIONS:
+		out->limits.connections = read_number("--connections", 10, 1000000);
+		break;
+	case O_PER_ADDRESS:
+		out->limits.per_address = read_number("--per-address", 1, 65535);
+		break;
+	case O_THREADS:
+		out->threads = read_number("--threads", 1, WORKERS_MAX);
+		break;
+	default:
+		refuse("unknown option");
+	}
+}
+
+static void take(int letter, struct options *out)
+{
+	switch (letter) {
+	case O_LISTEN:
+		read_address("--listen", &out->listen);
+		break;
+	case O_BACKEND:
+		if (out->backend_count == BACKENDS_MAX)
+			refuse("--backend: more than %d are not possible", BACKENDS_MAX);
+		read_address("--backend", &out->backends[out->backend_count++]);
+		break;
+	case O_TTL:
+		out->rules.standard.ttl = read_number("--ttl", 0, 31536000);
+		break;
+	case O_NEGATIVE:
+		out->rules.standard.negative_ttl = read_number("--negative", 0, 31536000);
+		break;
+	case O_STALE:
+		out->rules.standard.stale_while = read_number("--stale", 0, 31536000);
+		break;
+	case O_PASS:
+		add_pass(out);
+		break;
+	case O_COOKIES:
+		out->rules.standard.is_cookie_ignored = true;
+		break;
+	case O_LOG:
+		out->log_path = optarg;
+		break;
+	case O_LOG_JSON:
+		out->is_log_json = true;
+		break;
+	case 'V':
+		(void)printf("lbcache %s\n", LB_VERSION);
+		exit(0);
+	case 'h':
+		(void)fputs(usage, stdout);
+		exit(0);
+	default:
+		take_limit(letter, out);
+	}
+}
+
+void options_read(int argc, char **argv, struct options *out)
+{
+	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
+	int letter;
+
+	*out = (struct options){
+		.threads = cpus > 0 && cpus < WORKERS_MAX ? (unsigned int)cpus : 1,
+		.limits = { .memory = 256u << 20,
+			    .object = 8u << 20,
+			    .connections = 10000,
+			    .per_address = 1000 },
+	};
+	policy_init(&out->rules.standard);
+	opterr = 0;
+	while ((letter = getopt_long(argc, argv, ":Vh", long_options, NULL)) != -1) {
+		if (letter == '?')
+			refuse("unknown option '%s'", argv[optind - 1]);
+		if (letter == ':')
+			refuse("option '%s' has no value", argv[optind - 1]);
+		take(letter, out);
+	}
+	if (optind < argc)
+		refuse("unexpected '%s'", argv[optind]);
+	if (!out->listen.any.sa_family)
+		refuse("--listen is missing: there is nowhere to take clients");
+	if (!out->backend_count)
+		refuse("--backend is missing: there is nobody to fetch from");
+	/* A page may not push all others out. */
+	if (out->limits.object > out->limits.memory / 4)
+		out->limits.object = out->limits.memory / 4;
+}

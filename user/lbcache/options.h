@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* The command line of lbcache. */
+#ifndef LBCACHE_OPTIONS_H
+#define LBCACHE_OPTIONS_H
+
+#include "server.h"
+
+struct options {
+	const char *log_path;
+	bool is_log_json;
+	unsigned int threads;
+	struct limits limits;
+	union address listen;
+	union address backends[BACKENDS_MAX];
+	unsigned int backend_count;
+	struct rules rules;
+};
+
+/* Ends the program with 2 after one line for what is not understood, with 0 for -h and -V. */
+void options_read(int argc, char **argv, struct options *out);
+
+#endif

@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Small things that all of lbcache needs: rules by path, addresses as text. */
+#include "server.h"
+
+#include <arpa/inet.h>
+#include <stdio.h>
+#include <string.h>
+
+const struct policy *rules_find(const struct rules *rules, struct text target)
+{
+	for (unsigned int i = 0; i < rules->count; i++) {
+		const struct rule *rule = &rules->rule[i];
+
+		if (target.len >= rule->prefix_len &&
+		    !memcmp(target.at, rule->prefix, rule->prefix_len))
+			return &rule->policy;
+	}
+	return &rules->standard;
+}
+
+const char *address_format(const union address *address, char buf[ADDRESS_TEXT_SIZE])
+{
+	char text[INET6_ADDRSTRLEN] = "?";
+
+	if (address->any.sa_family == AF_INET) {
+		(void)inet_ntop(AF_INET, &address->v4.sin_addr, text, sizeof(text));
+		(void)snprintf(buf, ADDRESS_TEXT_SIZE, "%s:%u", text, ntohs(address->v4.sin_port));
+	} else {
+		(void)inet_ntop(AF_INET6, &address->v6.sin6_addr, text, sizeof(text));
+		(void)snprintf(buf, ADDRESS_TEXT_SIZE, "[%s]:%u", text,
+			       ntohs(address->v6.sin6_port));
+	}
+	return buf;
+}
+
+socklen_t address_size(const union address *address)
+{
+	return address->any.sa_family == AF_INET ? sizeof(address->v4) : sizeof(address->v6);
+}
+
+bool address_is_same(const union address *a, const union address *b)
+{
+	if (a->any.sa_family != b->any.sa_family)
+		return false;
+	if (a->any.sa_family == AF_INET)
+		return a->v4.sin_port == b->v4.sin_port &&
+		       a->v4.sin_addr.s_addr == b->v4.sin_addr.s_addr;
+	return a->v6.sin6_port == b->v6.sin6_port &&
+	       !memcmp(&a->v6.sin6_addr, &b->v6.sin6_addr, sizeof(a->v6.sin6_addr));
+}

@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* What all threads of the process share: services, the memory of pages, fetches under way, limits.
+ */
+#ifndef LBCACHE_SERVER_H
+#define LBCACHE_SERVER_H
+
+#include <netinet/in.h>
+#include <pthread.h>
+
+#include "policy.h"
+#include "store.h"
+
+#define SERVICES_MAX 64
+#define BACKENDS_MAX 64 /* of a fixed list */
+#define RULES_MAX 64
+#define WORKERS_MAX 64
+#define PREFIX_SIZE 256
+#define NAME_SIZE 32
+#define ADDRESS_TEXT_SIZE 64
+
+struct fill_table;
+struct access_log;
+
+struct rule {
+	char prefix[PREFIX_SIZE];
+	size_t prefix_len;
+	struct policy policy;
+};
+
+/* Read without a lock: a change makes a new one and swaps the pointer; old ones stay. */
+struct rules {
+	struct policy standard;
+	unsigned int count;
+	struct rule rule[RULES_MAX]; /* the longest prefix first */
+};
+
+union address {
+	struct sockaddr any;
+	struct sockaddr_in v4;
+	struct sockaddr_in6 v6;
+};
+
+struct service {
+	uint32_t number;
+	char name[NAME_SIZE];
+	union address listen;
+	struct rules *_Atomic rules;
+	union address backends[BACKENDS_MAX];
+	unsigned int backend_count;
+};
+
+struct limits {
+	uint64_t memory;      /* bytes of stored pages */
+	uint64_t object;      /* bytes of one body */
+	uint32_t connections; /* of clients, all threads together */
+	uint32_t per_address; /* of one client address */
+};
+
+struct counters { /* of one thread; read by others without a lock */
+	uint64_t requests, hits, stale_hits, misses, passes, collapsed, revalidated, refused,
+		errors, fetches, retries, backend_failures, bytes_out, connections, active,
+		timeouts, closed_idle, log_lost;
+	uint64_t why[WHY_COUNT];
+};
+
+struct server {
+	struct limits limits;
+	struct store *store;
+	struct fill_table *fills;
+	struct access_log *log; /* NULL: none */
+	struct service services[SERVICES_MAX];
+	unsigned int service_count;
+	unsigned int worker_count;
+	struct worker *workers[WORKERS_MAX];
+	bool is_stopping;
+	_Atomic uint32_t connections;
+	_Atomic uint16_t *per_address; /* connections by hash of the client's address */
+};
+
+#define PER_ADDRESS_SLOTS 65536u
+
+const struct policy *rules_find(const struct rules *rules, struct text target);
+const char *address_format(const union address *address, char buf[ADDRESS_TEXT_SIZE]);
+socklen_t address_size(const union address *address);
+bool address_is_same(const union address *a, const union address *b);
+
+#endif

@@ -1,0 +1,247 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* One thread's loop. Knows descriptors, timers and messages; not what they are for. */
+#include "worker.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "client.h"
+#include "fetch.h"
+
+#define EVENTS_MAX 256
+#define TURN_MS 500		   /* at the latest, another turn */
+#define CLOCK_BASE_MS (1ull << 42) /* so that a page may be older than the machine is up */
+
+static const unsigned int lengths_ms[TIMER_CLASSES] = {
+	[TIMER_CONNECT] = 250, [TIMER_LINGER] = 1000, [TIMER_HEADER] = 5000, [TIMER_BODY] = 5000,
+	[TIMER_WRITE] = 10000, [TIMER_POOL] = 15000,  [TIMER_KEEP] = 60000,  [TIMER_IDLE] = 60000,
+};
+
+void timer_stop(struct timer *timer)
+{
+	if (!timer->next)
+		return;
+	timer->next->prev = timer->prev;
+	timer->prev->next = timer->next;
+	timer->next = timer->prev = NULL;
+}
+
+void timer_start(struct worker *worker, struct timer *timer, enum timer_class class,
+		 void (*on_due)(struct worker *, struct timer *))
+{
+	struct timer *head = &worker->timers[class];
+
+	timer_stop(timer);
+	timer->due_ms = worker->now_ms + lengths_ms[class];
+	timer->on_due = on_due;
+	timer->next = head;
+	timer->prev = head->prev;
+	head->prev->next = timer;
+	head->prev = timer;
+}
+
+static void run_timers(struct worker *worker)
+{
+	for (unsigned int i = 0; i < TIMER_CLASSES; i++) {
+		struct timer *head = &worker->timers[i], *timer;
+
+		while ((timer = head->next) != head && timer->due_ms <= worker->now_ms) {
+			timer_stop(timer);
+			timer->on_due(worker, timer);
+		}
+	}
+}
+
+static int wait_ms(const struct worker *worker)
+{
+	uint64_t due = worker->now_ms + TURN_MS;
+
+	for (unsigned int i = 0; i < TIMER_CLASSES; i++) {
+		const struct timer *head = &worker->timers[i];
+
+		if (head->next != head && head->next->due_ms < due)
+			due = head->next->due_ms;
+	}
+	return due > worker->now_ms ? (int)(due - worker->now_ms) : 0;
+}
+
+void worker_watch(struct worker *worker, struct watch *watch, int fd,
+		  void (*on_event)(struct worker *, struct watch *, uint32_t))
+{
+	struct epoll_event event = { .events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET,
+				     .data.ptr = watch };
+
+	watch->fd = fd;
+	watch->on_event = on_event;
+	/* What cannot be watched is found dead by its timer. */
+	(void)epoll_ctl(worker->epoll_fd, EPOLL_CTL_ADD, fd, &event);
+}
+
+void worker_bury(struct worker *worker, struct watch *watch)
+{
+	if (watch->fd >= 0)
+		(void)close(watch->fd);
+	watch->fd = -1;
+	watch->next_dead = worker->dead;
+	worker->dead = watch;
+}
+
+static void free_dead(struct worker *worker)
+{
+	while (worker->dead) {
+		struct watch *watch = worker->dead;
+
+		worker->dead = watch->next_dead;
+		free(watch);
+	}
+}
+
+void worker_tell(struct worker *worker, struct worker *from, struct fill *fill)
+{
+	const uint64_t one = 1;
+	struct fill **grown;
+	bool was_empty;
+
+	(void)pthread_mutex_lock(&worker->inbox_lock);
+	was_empty = worker->inbox_count == 0;
+	if (!was_empty && worker->inbox[worker->inbox_count - 1] == fill) {
+		(void)pthread_mutex_unlock(&worker->inbox_lock);
+		return;
+	}
+	if (worker->inbox_count == worker->inbox_limit) {
+		size_t limit = worker->inbox_limit ? 2 * worker->inbox_limit : 64;
+
+		grown = realloc(worker->inbox, limit * sizeof(struct fill *));
+		if (!grown)
+			abort(); /* a client would wait for ever */
+		worker->inbox = grown;
+		worker->inbox_limit = limit;
+	}
+	worker->inbox[worker->inbox_count++] = fill_ref(fill);
+	(void)pthread_mutex_unlock(&worker->inbox_lock);
+	if (was_empty && worker != from)
+		(void)!write(worker->event.fd, &one, sizeof(one));
+}
+
+static void on_bell(struct worker *worker, struct watch *watch, uint32_t events)
+{
+	uint64_t count;
+
+	(void)worker;
+	(void)events;
+	(void)!read(watch->fd, &count, sizeof(count));
+}
+
+/* Looking at one fill may put others into the inbox, so it is emptied until it stays empty. */
+static void read_inbox(struct worker *worker)
+{
+	for (;;) {
+		struct fill **list;
+		size_t count;
+
+		(void)pthread_mutex_lock(&worker->inbox_lock);
+		list = worker->inbox;
+		count = worker->inbox_count;
+		worker->inbox = NULL;
+		worker->inbox_count = worker->inbox_limit = 0;
+		(void)pthread_mutex_unlock(&worker->inbox_lock);
+		if (!count) {
+			free(list);
+			return;
+		}
+		for (size_t i = 0; i < count; i++) {
+			fetch_look(worker, list[i]);
+			client_look(worker, list[i]);
+			fill_unref(list[i]);
+		}
+		free(list);
+	}
+}
+
+static void read_clocks(struct worker *worker)
+{
+	struct timespec now;
+
+	(void)clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+	worker->now_ms =
+		CLOCK_BASE_MS + (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+	(void)clock_gettime(CLOCK_REALTIME_COARSE, &now);
+	worker->now = now.tv_sec;
+}
+
+static void *run(void *arg)
+{
+	struct worker *worker = arg;
+	struct epoll_event events[EVENTS_MAX];
+
+	while (!__atomic_load_n(&worker->server->is_stopping, __ATOMIC_RELAXED)) {
+		int count = epoll_wait(worker->epoll_fd, events, EVENTS_MAX, wait_ms(worker));
+
+		read_clocks(worker);
+		for (int i = 0; i < count; i++) {
+			struct watch *watch = events[i].data.ptr;
+
+			if (watch->fd >= 0)
+				watch->on_event(worker, watch, events[i].events);
+		}
+		run_timers(worker);
+		read_inbox(worker);
+		free_dead(worker);
+	}
+	return NULL;
+}
+
+static void on_accept(struct worker *worker, struct watch *watch, uint32_t events)
+{
+	struct listener *listener = (struct listener *)watch;
+	union address peer;
+
+	(void)events;
+	for (;;) {
+		socklen_t size = sizeof(peer);
+		int fd = accept4(watch->fd, &peer.any, &size, SOCK_NONBLOCK | SOCK_CLOEXEC);
+
+		if (fd < 0 && (errno == EINTR || errno == ECONNABORTED))
+			continue;
+		if (fd < 0)
+			return;
+		client_open(worker, listener->service, fd, &peer);
+	}
+}
+
+int worker_listen(struct worker *worker, struct service *service, int fd)
+{
+	struct listener *listener = calloc(1, sizeof(*listener));
+
+	if (!listener)
+		return -ENOMEM;
+	listener->service = service;
+	worker_watch(worker, &listener->watch, fd, on_accept);
+	return 0;
+}
+
+int worker_start(struct server *server, unsigned int index)
+{
+	struct worker *worker = calloc(1, sizeof(*worker));
+	int fd;
+
+	if (!worker)
+		return -ENOMEM;
+	worker->server = server;
+	worker->index = index;
+	for (unsigned int i = 0; i < TIMER_CLASSES; i++)
+		worker->timers[i].next = worker->timers[i].prev = &worker->timers[i];
+	(void)pthread_mutex_init(&worker->inbox_lock, NULL);
+	read_clocks(worker);
+	worker->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+	fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+	if (worker->epoll_fd < 0 || fd < 0)
+		return -errno;
+	worker_watch(worker, &worker->event, fd, on_bell);
+	server->workers[index] = worker;
+	return -pthread_create(&worker->thread, NULL, run, worker);
+}

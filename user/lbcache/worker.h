@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* One thread's loop: what is watched, timers, messages from other threads. */
+#ifndef LBCACHE_WORKER_H
+#define LBCACHE_WORKER_H
+
+#include <sys/epoll.h>
+
+#include "server.h"
+
+struct worker;
+struct fill;
+struct backend;
+struct client;
+
+/* A file descriptor in the loop, edge-triggered. Lives until the end of the turn in which it is
+ * buried. */
+struct watch {
+	int fd; /* -1 once closed: events that were under way are dropped */
+	void (*on_event)(struct worker *worker, struct watch *watch, uint32_t events);
+	struct watch *next_dead;
+};
+
+/* Every class has one length, so that a list a class stays sorted by itself. */
+enum timer_class {
+	TIMER_CONNECT, /* 250 ms: then the next backend */
+	TIMER_LINGER,  /* 1 s: after a refusal, so that the answer is read */
+	TIMER_HEADER,  /* 5 s: a request's head, in all */
+	TIMER_BODY,    /* 5 s: then enough of a body must have come */
+	TIMER_WRITE,   /* 10 s without taking a byte */
+	TIMER_POOL,    /* 15 s: an idle connection to a backend */
+	TIMER_KEEP,    /* 60 s between a client's requests */
+	TIMER_IDLE,    /* 60 s for a backend's next byte */
+	TIMER_CLASSES,
+};
+
+struct timer {
+	struct timer *next, *prev; /* NULL: not running */
+	uint64_t due_ms;
+	void (*on_due)(struct worker *worker, struct timer *timer);
+};
+
+#define SCRATCH_SIZE 65536
+
+struct worker {
+	struct server *server;
+	unsigned int index;
+	pthread_t thread;
+	int epoll_fd;
+	uint64_t now_ms; /* monotonic, of this turn */
+	time_t now;
+	struct timer timers[TIMER_CLASSES]; /* heads of rings */
+	struct watch *dead;
+	struct watch event; /* the inbox's bell */
+	pthread_mutex_t inbox_lock;
+	struct fill **inbox;
+	size_t inbox_count, inbox_limit;
+	struct backend *backends;
+	struct counters counters;
+	char scratch[SCRATCH_SIZE]; /* what was just received */
+	char key[KEY_MAX];
+	struct http_head head; /* of the request or response in hand */
+};
+
+struct listener {
+	struct watch watch;
+	struct service *service;
+};
+
+int worker_start(struct server *server, unsigned int index);
+/* A listening socket for this worker; the worker owns it. */
+int worker_listen(struct worker *worker, struct service *service, int fd);
+void worker_watch(struct worker *worker, struct watch *watch, int fd,
+		  void (*on_event)(struct worker *, struct watch *, uint32_t));
+/* Closes, and frees the struct that the watch is the first member of at the turn's end. */
+void worker_bury(struct worker *worker, struct watch *watch);
+
+void timer_start(struct worker *worker, struct timer *timer, enum timer_class class,
+		 void (*on_due)(struct worker *, struct timer *));
+void timer_stop(struct timer *timer);
+
+/* Has the worker look at the fill again at its turn's end; takes a reference. From any thread. */
+void worker_tell(struct worker *worker, struct worker *from, struct fill *fill);
+
+#define CONTAINER(pointer, type, member) ((type *)((char *)(pointer)-offsetof(type, member)))
+
+#endif
