@@ -57,7 +57,8 @@ LB_INLINE struct lb_route *lb_client_route(struct lb_ctx *ctx)
 	return route;
 }
 
-LB_INLINE int lb_reply_nat(struct lb_ctx *ctx, const struct lb_endpoint *endpoint)
+/* What a reply becomes, and its way: -LB_R_REPLIED, -LB_R_LEFT_TO_KERNEL, or why there is none. */
+LB_INLINE int lb_find_nat_reply(struct lb_ctx *ctx, const struct lb_endpoint *endpoint)
 {
 	struct lb_packet *pkt = &ctx->pkt;
 	struct lb_route *route = lb_client_route(ctx);
@@ -78,7 +79,16 @@ LB_INLINE int lb_reply_nat(struct lb_ctx *ctx, const struct lb_endpoint *endpoin
 	err = lb_hop_find(ctx, &route->hop, 0, &ctx->service->vip, &route->addr);
 	if (err && err != -LB_R_NO_NEIGHBOUR && err != -LB_R_LEFT_TO_KERNEL)
 		return err;
-	return lb_rewrite(ctx) ?: (err ? -LB_R_LEFT_TO_KERNEL : -LB_R_REPLIED);
+	return err ? -LB_R_LEFT_TO_KERNEL : -LB_R_REPLIED;
+}
+
+LB_INLINE int lb_reply_nat(struct lb_ctx *ctx, const struct lb_endpoint *endpoint)
+{
+	const int err = lb_find_nat_reply(ctx, endpoint);
+
+	if (err != -LB_R_REPLIED && err != -LB_R_LEFT_TO_KERNEL)
+		return err;
+	return lb_rewrite(ctx) ?: err;
 }
 
 #endif

@@ -8,6 +8,7 @@
 #include "fwd_fullnat.h"
 #include "fwd_nat.h"
 #include "icmp_answer.h"
+#include "icmp_error.h"
 #include "rewrite.h"
 
 LB_INLINE int lb_to_backend(struct lb_ctx *ctx)
@@ -42,16 +43,18 @@ LB_INLINE int lb_lay_out(struct lb_ctx *ctx, void *data, void *data_end)
 	return walk < 0 ? (int)walk : lb_place(&ctx->pkt, data, data_end, walk);
 }
 
-/* What is not TCP or UDP, or cannot be read: answered the way it came, or left with the reason. */
+/* What is not TCP or UDP, or cannot be read: answered, sent on, or left with the reason. */
 LB_INLINE int lb_without_ports(struct lb_ctx *ctx, int reason)
 {
 	if (reason != -LB_R_NOT_IP && reason != -LB_R_OTHER_PROTOCOL)
 		return reason;
 	ctx->egress = ctx->xdp->ingress_ifindex;
 	reason = lb_answer_neighbour(ctx->xdp, reason);
-	if (reason == -LB_R_OTHER_PROTOCOL && !lb_make_echo_reply(ctx->xdp))
+	if (reason != -LB_R_OTHER_PROTOCOL)
+		return reason;
+	if (!lb_make_echo_reply(ctx->xdp))
 		return -LB_R_ECHO_REPLY;
-	return reason;
+	return lb_forward_error(ctx);
 }
 
 LB_INLINE int lb_balance(struct lb_ctx *ctx, void *data, void *data_end)

@@ -43,6 +43,7 @@ LB_PERCPU_ARRAY(lb_service_cpu, struct lb_service_cpu);
 LB_PERCPU_ARRAY(lb_counters, struct lb_counters);
 LB_PERCPU_ARRAY(lb_routes, struct lb_route);
 LB_PERCPU_ARRAY(lb_seed, struct lb_flow); /* a new flow in the making: too large for the stack */
+LB_PERCPU_ARRAY(lb_trace, struct lb_trace);
 LB_PERCPU_ARRAY(lb_icmp_budget, struct lb_icmp_budget);
 
 struct {

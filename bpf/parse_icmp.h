@@ -6,6 +6,7 @@
 #ifndef LB_PARSE_ICMP_H
 #define LB_PARSE_ICMP_H
 
+#include "lb_abi.h"
 #include "parse.h"
 
 #define LB_ICMP_ECHO_REPLY 0
@@ -61,6 +62,65 @@ static __always_inline bool lb_is_tellable_v6(const struct ipv6hdr *ip)
 static __always_inline bool lb_is_for_many(const struct ethhdr *eth)
 {
 	return eth->h_dest[0] & 1;
+}
+
+/* Errors that speak of a packet and that its sender should hear of. */
+static __always_inline bool lb_is_error(__u8 type, bool is_v6)
+{
+	if (is_v6)
+		return type >= LB_ICMPV6_UNREACHABLE && type <= LB_ICMPV6_PARAMETER;
+	return type == LB_ICMP_UNREACHABLE || type == LB_ICMP_TIME_EXCEEDED ||
+	       type == LB_ICMP_PARAMETER;
+}
+
+/* The packet in an error: its headers and the first 8 bytes of transport must be there. */
+static __always_inline int lb_parse_quote(struct lb_packet *inner, void *data, void *data_end,
+					  __u32 l3, bool is_v6)
+{
+	long walk;
+
+	if (l3 > 0xff)
+		return -LB_R_OTHER_PROTOCOL;
+	walk = is_v6 ? lb_walk_v6(data, data_end, l3) : lb_walk_v4(data, data_end, l3);
+	if (walk < 0 || lb_place(inner, data, data_end, walk) ||
+	    (inner->proto != IPPROTO_TCP && inner->proto != IPPROTO_UDP) || lb_parse_addrs(inner) ||
+	    inner->l4 + 8 > data_end)
+		return -LB_R_OTHER_PROTOCOL;
+	inner->ports = *(const __be32 *)inner->l4;
+	return 0;
+}
+
+/*
+ * Reads an ICMP error that was found by lb_walk(): trace becomes a packet of the flow that it
+ * speaks of, in the direction in which the error goes, which is against the packet in it. That one
+ * must be of whom the error is for (RFC 5508, 4.2). 0, or -LB_R_OTHER_PROTOCOL for all else.
+ */
+static __always_inline int lb_parse_error(void *data, void *data_end, long walk,
+					  struct lb_trace *trace)
+{
+	struct lb_packet pkt, inner;
+	const struct lb_icmp *icmp;
+	__u32 at;
+
+	if (lb_place(&pkt, data, data_end, walk))
+		return -LB_R_OTHER_PROTOCOL;
+	icmp = pkt.l4;
+	if (pkt.proto != (pkt.is_v6 ? IPPROTO_ICMPV6 : IPPROTO_ICMP) || lb_parse_addrs(&pkt) ||
+	    (void *)(icmp + 1) > data_end || !lb_is_error(icmp->type, pkt.is_v6))
+		return -LB_R_OTHER_PROTOCOL;
+	at = LB_WALK_L4(walk) + sizeof(*icmp);
+	if (lb_parse_quote(&inner, data, data_end, at, pkt.is_v6) ||
+	    !lb_addr_is_equal(&inner.src, &pkt.dst) || lb_length(&pkt) < inner.l4 + 8 - pkt.l3)
+		return -LB_R_OTHER_PROTOCOL;
+	trace->src = inner.dst;
+	trace->dst = inner.src;
+	trace->ports = lb_join_ports(lb_dst_port(inner.ports), lb_src_port(inner.ports));
+	trace->proto = inner.proto;
+	trace->is_v6 = pkt.is_v6;
+	trace->l3 = LB_WALK_L3(walk);
+	trace->l4 = LB_WALK_L4(walk);
+	trace->inner = inner.l4 - data;
+	return 0;
 }
 
 #endif

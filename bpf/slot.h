@@ -82,21 +82,32 @@ __noinline __u32 lb_resolve_history(struct lb_flow *seed, __u32 slot, __u32 owne
 	return to;
 }
 
-LB_INLINE int lb_pick_owner(struct lb_ctx *ctx)
+LB_INLINE __u64 lb_packet_hash(const struct lb_packet *pkt)
 {
 	const struct lb_hash_key key = lb_key_copy(&lb_tuple_key);
-	const struct lb_packet *pkt = &ctx->pkt;
-	const __u64 hash = lb_hash_tuple(&key, &pkt->src, &pkt->dst, lb_src_port(pkt->ports),
-					 lb_dst_port(pkt->ports), pkt->proto);
-	const __u32 slot = lb_hash_slot(hash, ctx->service->slots);
-	/* Read once: user space flips to the other table with one store. */
-	__u32 index = *(volatile __u32 *)&ctx->service->line + slot / LB_OWNERS_PER_LINE;
-	const struct lb_line *line = bpf_map_lookup_elem(&lb_slots, &index);
-	__u16 owner;
 
-	if (!line)
-		return -LB_R_INTERNAL;
-	owner = line->owner[slot % LB_OWNERS_PER_LINE];
+	return lb_hash_tuple(&key, &pkt->src, &pkt->dst, lb_src_port(pkt->ports),
+			     lb_dst_port(pkt->ports), pkt->proto);
+}
+
+/* The slot's owner, with its history bit; -LB_R_INTERNAL. */
+LB_INLINE int lb_slot_owner(const struct lb_service *service, __u32 slot)
+{
+	/* Read once: user space flips to the other table with one store. */
+	__u32 index = *(const volatile __u32 *)&service->line + slot / LB_OWNERS_PER_LINE;
+	const struct lb_line *line = bpf_map_lookup_elem(&lb_slots, &index);
+
+	return line ? line->owner[slot % LB_OWNERS_PER_LINE] : -LB_R_INTERNAL;
+}
+
+LB_INLINE int lb_pick_owner(struct lb_ctx *ctx)
+{
+	const struct lb_packet *pkt = &ctx->pkt;
+	const __u32 slot = lb_hash_slot(lb_packet_hash(pkt), ctx->service->slots);
+	const int owner = lb_slot_owner(ctx->service, slot);
+
+	if (owner < 0)
+		return owner;
 	ctx->owner = owner & LB_OWNER_MASK;
 	if (owner & LB_OWNER_HISTORY && pkt->proto == IPPROTO_TCP) {
 		struct lb_flow *seed = lb_flow_seed(ctx);

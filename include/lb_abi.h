@@ -203,6 +203,25 @@ struct lb_route {
 	struct lb_hop hop;
 };
 
+/*
+ * What becomes of a packet that has no ports of its own, an ICMP error or a later fragment: first
+ * the packet of the flow that it stands for, then what that one becomes. One CPU's scratch.
+ */
+struct lb_trace {
+	union lb_addr src, dst;
+	union lb_addr new_src, new_dst;
+	__be32 ports, new_ports;
+	__u32 egress;
+	__u16 l3, l4, inner; /* offsets in the frame; inner: of the transport header in an error */
+	__u8 proto;
+	bool is_v6;
+	bool has_new_src, has_new_dst; /* an address without stays */
+	bool is_reply;
+	bool is_left; /* to the kernel to send on */
+	__u8 dst_mac[6], src_mac[6];
+	__u16 reserved;
+};
+
 /* Counters of one CPU. received = sum of reason[]. */
 struct lb_counters {
 	__u64 received;

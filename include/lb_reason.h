@@ -23,9 +23,11 @@ enum lb_verdict {
 	X(ECHO_REPLY, echo_reply, LB_SENT, "echo request for a service's address, answered") \
 	X(MTU_TOLD, mtu_told, LB_SENT, "larger than the way out carries; its sender was told (frag needed, packet too big)") \
 	X(TTL_TOLD, ttl_told, LB_SENT, "TTL or hop limit ran out here; its sender was told (time exceeded)") \
+	X(ICMP_FORWARDED, icmp_forwarded, LB_SENT, "ICMP error, sent to the backend whose flow it speaks of") \
+	X(ICMP_REPLIED, icmp_replied, LB_SENT, "ICMP error about what was sent to a backend, sent to the client") \
 	X(NOT_IP, not_ip, LB_PASSED, "neither IPv4 nor IPv6")                                      \
 	X(MALFORMED, malformed, LB_PASSED, "cut short or inconsistent headers; the kernel decides") \
-	X(OTHER_PROTOCOL, other_protocol, LB_PASSED, "neither TCP nor UDP")                        \
+	X(OTHER_PROTOCOL, other_protocol, LB_PASSED, "neither TCP nor UDP, nor an ICMP error about a balanced flow")                        \
 	X(FRAGMENT, fragment, LB_PASSED, "later fragment, carries no ports")                       \
 	X(NOT_OURS, not_ours, LB_PASSED, "no service has this address and port")                   \
 	X(HOST_REPLY, host_reply, LB_PASSED, "from a backend, but of no balanced flow: the host's own") \

@@ -6,6 +6,7 @@
 
 const char *const cast_client[2] = { "198.51.100.7", "2001:db8:c::7" };
 const char *const cast_stranger[2] = { "198.51.100.99", "2001:db8:c::99" };
+const char *const cast_router[2] = { "198.51.100.201", "2001:db8:99::1" };
 const char *const cast_source[2] = { "192.0.2.1", "2001:db8:b::1" };
 
 static const struct {

@@ -28,6 +28,7 @@ enum part {
 
 extern const char *const cast_client[2];   /* by is_v6 */
 extern const char *const cast_stranger[2]; /* a client whose link address nobody knows */
+extern const char *const cast_router[2];   /* on the way, sends ICMP errors */
 extern const char *const cast_source[2];   /* full NAT's source */
 
 const char *cast_vip(enum part part, bool is_v6);

@@ -268,6 +268,18 @@ void frame_build_error(const struct frame *in, bool is_v6, const union lb_addr *
 	put_icmp_sum(out, is_v6, 8 + length);
 }
 
+void frame_build_quote(const struct spec *spec, const struct frame *quoted, __u32 length,
+		       __u32 padding, struct frame *out)
+{
+	struct spec whole = *spec;
+
+	whole.payload = length;
+	frame_build(&whole, out);
+	memcpy(out->data + out->l4 + 8, quoted->data + quoted->l3, length);
+	put_icmp_sum(out, spec->is_v6, 8 + length);
+	out->length += padding;
+}
+
 static void put_arp(const __u8 dst[6], const __u8 src[6], __u16 operation, struct frame *out)
 {
 	static const __u8 head[] = { 0, 1, 8, 0, 6, 4 };

@@ -54,6 +54,12 @@ bool frame_is_sound(const struct frame *frame, bool is_v6, __u8 proto);
  */
 void frame_build_error(const struct frame *in, bool is_v6, const union lb_addr *src, __u32 mtu,
 		       struct frame *out);
+/*
+ * An ICMP message as spec says, with the first bytes of quoted from its network header on in it,
+ * and padding zeroes after that.
+ */
+void frame_build_quote(const struct spec *spec, const struct frame *quoted, __u32 length,
+		       __u32 padding, struct frame *out);
 /* An ARP request or neighbour solicitation of asker for target, and what a right answer is. */
 void frame_build_arp(const __u8 asker_mac[6], __be32 asker, __be32 target, struct frame *out);
 void frame_build_arp_answer(const __u8 asker_mac[6], const __u8 mac[6], __be32 asker, __be32 target,

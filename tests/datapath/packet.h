@@ -7,7 +7,8 @@
 #include "cast.h"
 
 enum way { FROM_CLIENT, FROM_BACKEND };
-enum becomes { SAME, BALANCED, REPLY, LEFT, ECHOED, TOLD };
+enum becomes { SAME, BALANCED, REPLY, LEFT, ECHOED, TOLD, QUOTED };
+/* QUOTED: in is of a flow; the frame is an error of type icmp about the packet against it. */
 enum family { BOTH, V4, V6 };
 
 struct row {
@@ -18,6 +19,7 @@ struct row {
 	enum lb_reason reason;
 	struct spec in; /* what differs from the plain packet */
 	enum family family;
+	__u32 quote;	  /* QUOTED: bytes of transport in it, 0 for all */
 	__u32 mtu;	  /* that its sender is told; 0: time exceeded */
 	__u8 state;	  /* full NAT: of the flow, afterwards */
 	bool is_strange;  /* the client is one whose link address nobody knows */

@@ -173,6 +173,38 @@ static void assert_same_frame(const struct frame *got, const struct frame *wante
 	fail_msg("the frame is not the one that must come out");
 }
 
+/* An error about what was sent against flow's packet, whose sender was told by from. */
+static void wrap(const struct row *row, const struct spec *flow, const union lb_addr *from,
+		 __u32 padding, struct frame *out)
+{
+	struct spec inner = *flow, outer = *flow;
+	struct frame quoted;
+	__u32 length;
+
+	inner.src = flow->dst;
+	inner.dst = flow->src;
+	inner.src_port = flow->dst_port;
+	inner.dst_port = flow->src_port;
+	inner.tags = 0;
+	inner.ttl = 57;
+	frame_build(&inner, &quoted);
+	length = row->quote ? quoted.l4 - quoted.l3 + row->quote : quoted.length - quoted.l3;
+	outer.src = *from;
+	outer.proto = flow->is_v6 ? IPPROTO_ICMPV6 : IPPROTO_ICMP;
+	outer.option_bytes = outer.chain_length = 0;
+	frame_build_quote(&outer, &quoted, length, padding, out);
+}
+
+static void wrap_both(const struct row *row, const struct spec *input, const struct spec *output,
+		      __u32 padding, struct frame *in, struct frame *wanted)
+{
+	const union lb_addr router = world_addr(cast_router[input->is_v6]);
+
+	wrap(row, input, &router, padding, in);
+	wrap(row, output, lb_addr_is_equal(&input->src, &output->src) ? &router : &output->src,
+	     padding, wanted);
+}
+
 static void run_row(const struct row *row, bool is_v6)
 {
 	const struct world_port *port = row->way == FROM_CLIENT ? &world.client : &world.backend;
@@ -186,11 +218,23 @@ static void run_row(const struct row *row, bool is_v6)
 		input.word = output.word;
 	}
 	frame_build(&input, &in);
+	if (row->becomes == QUOTED) {
+		if (lb_reason_verdict(row->reason) == LB_SENT)
+			describe_output(row, &input, &output);
+		else
+			output = input;
+		wrap_both(row, &input, &output, 0, &in, &wanted);
+	}
 	if (row->spoil)
 		row->spoil(&in, is_v6);
 	assert_int_equal(run_counted(port, &in, &out, row->reason), wanted_action(row));
-	wanted = in;
-	if (row->becomes == TOLD) {
+	if (row->becomes != QUOTED)
+		wanted = in;
+	if (row->becomes == QUOTED && lb_reason_verdict(row->reason) != LB_SENT) {
+		wanted = in;
+	} else if (row->becomes == QUOTED) {
+		assert_true(frame_is_sound(&out, is_v6, is_v6 ? IPPROTO_ICMPV6 : IPPROTO_ICMP));
+	} else if (row->becomes == TOLD) {
 		const union lb_addr vip = world_addr(cast_vip(row->part, is_v6));
 
 		out.l4 = in.l3 + (is_v6 ? 40 : 20);
@@ -368,6 +412,49 @@ static void test_errors_are_limited(void **state)
 				 before[LB_R_TTL_TOLD] + before[LB_R_ICMP_LIMITED] + FLOOD);
 		await_budget();
 		assert_int_equal(run_counted(&world.client, &in, &out, LB_R_TTL_TOLD), XDP_TX);
+	}
+}
+
+static void run_quote(const struct row *row, bool is_v6, __u32 padding)
+{
+	const struct world_port *port = row->way == FROM_CLIENT ? &world.client : &world.backend;
+	struct frame in, out, wanted;
+	struct spec input, output;
+
+	describe_input(row, is_v6, &input);
+	describe_output(row, &input, &output);
+	wrap_both(row, &input, &output, padding, &in, &wanted);
+	assert_int_equal(run_counted(port, &in, &out, row->reason), wanted_action(row));
+	assert_same_frame(&out, lb_reason_verdict(row->reason) == LB_SENT ? &wanted : &in);
+}
+
+/*
+ * Quotes of every length, with and without Ethernet's padding: from 8 bytes of transport on they
+ * are sent on, and what is not quoted is not written.
+ */
+static void test_quote_cuts(void **state)
+{
+	(void)state;
+	for (int kind = 0; kind < 2 * 2 * 2 * 3; kind++) {
+		const bool is_v6 = kind & 1;
+		struct row row = { .part = NAT,
+				   .way = kind & 2 ? FROM_CLIENT : FROM_BACKEND,
+				   .becomes = QUOTED,
+				   .in = { .proto = kind & 4 ? IPPROTO_TCP : IPPROTO_UDP,
+					   .icmp = is_v6 ? 0x0100 : 0x0303,
+					   .tcp_flags = TCP_ACK,
+					   .payload = 11,
+					   .tags = kind / 8 } };
+
+		for (row.quote = 1; row.quote < (kind & 4 ? 20 : 8) + 11u; row.quote++) {
+			row.reason = row.quote < 8	      ? LB_R_OTHER_PROTOCOL
+				     : row.way == FROM_CLIENT ? LB_R_ICMP_FORWARDED
+							      : LB_R_ICMP_REPLIED;
+			if (kind & 4 && row.quote == 17)
+				continue; /* half of the checksum stays half of the old one */
+			run_quote(&row, is_v6, 0);
+			run_quote(&row, is_v6, 24);
+		}
 	}
 }
 
@@ -567,6 +654,7 @@ static int run_group(void)
 		cmocka_unit_test(test_error_cuts),
 		cmocka_unit_test(test_echo_cuts),
 		cmocka_unit_test(test_errors_are_limited),
+		cmocka_unit_test(test_quote_cuts),
 		cmocka_unit_test(test_neighbours),
 		cmocka_unit_test(test_client_moves),
 		cmocka_unit_test(test_ports_full),

@@ -2,11 +2,70 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # ICMP around services: their addresses answer pings, traceroute sees the balancer, and senders
 # learn of links on the way that carry less than theirs do.
+#
+#   far ── client ── eth0 lb eth1 ── switch ── s1 ── deep      client and s1 are routers here, and
+#         198.51.100.200                          192.0.2.100   their way outwards is narrow
 # shellcheck source-path=SCRIPTDIR source=common.sh
 source "$(dirname "$0")/common.sh"
 
 BLOB_MB=10
 SMALL=1300 # MTU of the narrow place
+
+FAR4=198.51.100.200
+FAR6=2001:db8:3::200
+DEEP4=192.0.2.100
+DEEP6=2001:db8:4::100
+
+# add_leaf NAME ROUTER IPV4 IPV6: a host behind a router, which the balancer's side knows. Its own
+# link is wide, so that only the router's error tells it or its peer of the narrow way.
+add_leaf() {
+	local name=$1 router=$2 v4=$3 v6=$4 via4 via6
+
+	via4=198.51.100.2 via6=2001:db8:1::2
+	[ "$router" = client ] || {
+		via4=192.0.2.11
+		via6=2001:db8:2::11
+	}
+	ip netns add "$PREFIX$name"
+	ip -n "$PREFIX$name" link set lo up
+	ip -n "$PREFIX$router" link add leaf type veth peer name eth0 netns "$PREFIX$name"
+	in_ns "$router" ethtool -K leaf tx off >/dev/null
+	in_ns "$name" ethtool -K eth0 tx off >/dev/null
+	in_ns "$router" sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1 \
+		net.ipv4.icmp_ratelimit=0 net.ipv6.icmp.ratelimit=0
+	ip -n "$PREFIX$name" addr add "$v4/32" dev eth0
+	ip -n "$PREFIX$name" addr add "$v6/128" dev eth0 nodad
+	ip -n "$PREFIX$name" link set eth0 up
+	ip -n "$PREFIX$router" link set leaf up
+	ip -n "$PREFIX$router" route add "$v4/32" dev leaf mtu lock "$SMALL"
+	ip -n "$PREFIX$router" route add "$v6/128" dev leaf mtu lock "$SMALL"
+	ip -n "$PREFIX$name" route add "$via4/32" dev eth0
+	ip -n "$PREFIX$name" route add default via "$via4" src "$v4"
+	ip -n "$PREFIX$router" addr add fe80::1/64 dev leaf nodad
+	ip -n "$PREFIX$name" route add default via fe80::1 dev eth0 src "$v6"
+	ip -n "${PREFIX}lb" route add "$v4/32" via "$via4"
+	ip -n "${PREFIX}lb" route add "$v6/128" via "$via6"
+}
+
+del_leaves() {
+	local name pids
+
+	for name in far deep; do
+		[ -e "/run/netns/$PREFIX$name" ] || continue
+		pids=$(ip netns pids "$PREFIX$name")
+		# shellcheck disable=SC2086  # one word per pid
+		[ -z "$pids" ] || kill -KILL $pids 2>/dev/null || true
+		ip netns del "$PREFIX$name"
+	done
+}
+
+end_icmp() {
+	local status=$?
+
+	del_leaves
+	(exit "$status") || true
+	end_scenario
+}
 
 count_of() {
 	lb -s stats drops | awk -v reason="$1" '$1 == reason { print $2 }'
@@ -47,17 +106,17 @@ traceroute_vip() {
 forget_path_mtu() {
 	local name
 
-	for name in client "${SERVERS[@]}"; do
+	for name in client far deep "${SERVERS[@]}"; do
 		ip -n "$PREFIX$name" route flush cache
 		ip -n "$PREFIX$name" -6 route flush cache
 	done
 }
 
 download() {
-	local got
+	local got who=${1:-client}
 
 	forget_path_mtu
-	got=$(from client 60 curl -sSg "http://$(vip_port "$family" 80)/blob" | sha256sum)
+	got=$(from "$who" 60 curl -sSg "http://$(vip_port "$family" 80)/blob" | sha256sum)
 	[ "$got" = "$(<"$WORK/blob.sha256")" ] || {
 		echo "SHA-256 differs: $got"
 		return 1
@@ -134,16 +193,42 @@ pings() {
 	done
 }
 
+# Others make them, on either side of the balancer.
+others_errors() {
+	local family mode deep
+
+	for family in 4 6; do
+		deep=$DEEP4:5100
+		[ "$family" = 4 ] || deep=[$DEEP6]:5100
+		for mode in fullnat nat; do
+			add_web web "$family" "$mode" 80 1 1 1
+			lb service add up tcp "$(vip_port "$family" 81)" mode "$mode"
+			lb backend add up "$deep"
+			check "IPv$family $mode: download, a router of the client's is narrow" \
+				counts icmp_forwarded download far
+			check "IPv$family $mode: upload, a router before the backend is narrow" \
+				counts icmp_replied upload
+			del_services
+		done
+	done
+}
+
 main() {
 	start_scenario
+	trap end_icmp EXIT
+	add_leaf far client "$FAR4" "$FAR6"
+	add_leaf deep s1 "$DEEP4" "$DEEP6"
 	make_blob
 	start_all_nginx
 	start_all_uploads
+	start_in deep upload-deep "$PYTHON" "$TESTS/servers/upload.py" deep 5100
+	wait_for 10 is_listening deep 5100 || die "upload in deep does not listen"
 	warm_up
 	pings
 	attach_all native
 	warm_up
 	own_errors
+	others_errors
 }
 
 main
