@@ -104,6 +104,7 @@ LB_INLINE int lb_reply_fullnat(struct lb_ctx *ctx)
 	struct lb_flow *flow = lb_flow_find_reply(ctx, &index);
 	struct lb_packet *pkt = &ctx->pkt;
 	const struct lb_port *port;
+	int err = -LB_R_REPLIED;
 
 	if (!flow)
 		return -LB_R_HOST_REPLY;
@@ -132,8 +133,10 @@ LB_INLINE int lb_reply_fullnat(struct lb_ctx *ctx)
 	ctx->dst_mac = flow->client_mac;
 	ctx->src_mac = port->mac;
 	if (!lb_is_generic && lb_length(pkt) > port->mtu)
-		return lb_too_large(ctx, port->mtu);
-	return lb_rewrite(ctx) ?: -LB_R_REPLIED;
+		err = lb_too_large(ctx, port->mtu);
+	if (err == -LB_R_MTU_EXCEEDED)
+		return err;
+	return lb_rewrite(ctx) ?: err;
 }
 
 #endif
