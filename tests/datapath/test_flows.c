@@ -396,6 +396,26 @@ static void test_expiry(void **state)
 	assert_int_equal(count_lost(), count);
 }
 
+/* Established flows that have expired make room for as many new ones, in a table full of them. */
+static void test_expired_make_room(void **state)
+{
+	const unsigned int wanted = ENTRIES / 2 * FILL / 100;
+	unsigned int refused = 0;
+
+	(void)state;
+	for (int round = 0; round < 3; round++) {
+		for (count = 0; count < wanted; count++) {
+			do
+				connections[count] = random_connection(IPPROTO_TCP);
+			while (!establish(&connections[count]) && ++refused < wanted);
+		}
+		assert_int_equal(count_lost(), 0);
+		world_age(910 * world.lb->control->hz);
+	}
+	printf("%u times %u opened among the expired, %u refused on the way\n", 3, wanted, refused);
+	assert_true(refused * REOPEN_LIMIT <= 3 * wanted);
+}
+
 static int open_world(void **state)
 {
 	struct lb_config *config = make_config(-1);
@@ -432,6 +452,7 @@ static int run_group(void)
 		cmocka_unit_test(test_reused_port_is_scheduled_anew),
 		cmocka_unit_test(test_udp),
 		cmocka_unit_test(test_expiry),
+		cmocka_unit_test(test_expired_make_room),
 	};
 
 	return cmocka_run_group_tests_name("flows", tests, open_world, close_world);

@@ -585,6 +585,45 @@ static void test_ports_full(void **state)
 	}
 }
 
+static int open_half(__u16 client_port, bool is_v6)
+{
+	struct row row = { .part = FULL, .in = { .proto = IPPROTO_TCP, .tcp_flags = TCP_SYN } };
+	struct frame in, out;
+	struct spec spec;
+
+	row.in.src_port = client_port;
+	describe_input(&row, is_v6, &spec);
+	frame_build(&spec, &in);
+	return world_run(&world.client, &in, &out);
+}
+
+static unsigned int count_forward_flows(void)
+{
+	unsigned int flows = 0;
+
+	for (__u32 i = 0; i < world.lb->meta->flows; i++)
+		flows += world.lb->flows[i].tag > LB_FLOW_BUSY &&
+			 world.lb->flows[i].kind == LB_FLOW_FORWARD;
+	return flows;
+}
+
+/* A half-open flow gives its port away when no other is found, and not before. */
+static void test_half_open_gives_its_port(void **state)
+{
+	(void)state;
+	reopen("1025 65534");
+	for (int is_v6 = 0; is_v6 < 2; is_v6++) {
+		for (__u16 port = 5001; port < 5010; port++)
+			assert_int_equal(open_half(port, is_v6), XDP_REDIRECT);
+		assert_int_equal(count_forward_flows(), 2 * (is_v6 + 1));
+	}
+	reopen("1151 65534"); /* 128 ports */
+	for (int is_v6 = 0; is_v6 < 2; is_v6++)
+		for (__u16 port = 5001; port < 5031; port++)
+			assert_int_equal(open_half(port, is_v6), XDP_REDIRECT);
+	assert_int_equal(count_forward_flows(), 60);
+}
+
 /* No port is left at all: none of the host's is taken. */
 static void test_no_ports(void **state)
 {
@@ -658,6 +697,7 @@ static int run_group(void)
 		cmocka_unit_test(test_neighbours),
 		cmocka_unit_test(test_client_moves),
 		cmocka_unit_test(test_ports_full),
+		cmocka_unit_test(test_half_open_gives_its_port),
 		cmocka_unit_test(test_no_ports),
 		cmocka_unit_test(test_flows_full),
 		cmocka_unit_test(test_every_reason_was_met),
