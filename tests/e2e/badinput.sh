@@ -115,6 +115,48 @@ bad_surroundings() {
 		"$LBCTL" service add x tcp "$VIP4:81"
 }
 
+# Another version's maps, which this lbctl would misread. One of its empty directories is no harm.
+other_version() {
+	local pins=/sys/fs/bpf/lbctl/v99 said status
+
+	mkdir -p "$pins/netns-${PREFIX}lb"
+	for words in "service add x tcp $VIP4:81" "status" "attach eth0" "detach all"; do
+		status=0
+		# shellcheck disable=SC2086  # words of the command
+		said=$(lb $words 2>&1) || status=$?
+		echo "$said"
+		[ "$status" = 1 ] && [[ $said == "lbctl: "*"ABI version 99, this lbctl has version"* ]]
+		[ "$(wc -l <<<"$said")" = 1 ]
+	done
+	rmdir "$pins/netns-${PREFIX}lb"
+	! lb config show | grep -q "203.0.113.10:81" || return 1
+	[ ! -e "$pins" ]
+}
+
+# Exit codes of monitoring plugins: one line each.
+says() {
+	local code=$1 words=$2 status=0 said
+
+	shift 2
+	said=$("$@" 2>&1) || status=$?
+	echo "$said (exit $status)"
+	[ "$status" = "$code" ] && [[ $said == "$words"* ]] && [ "$(wc -l <<<"$said")" = 1 ]
+}
+
+status_codes() {
+	says 0 "OK - interfaces attached: 2" lb status --check
+	lb -q detach eth1
+	lb -q attach eth1 mode generic
+	says 1 "WARNING - eth1 is in generic mode" lb status --check
+	ip -n "${PREFIX}lb" link set dev eth1 xdpgeneric off
+	says 2 "CRITICAL - eth1 lost its program" lb status --check
+	lb -q detach all
+	says 2 "CRITICAL - nothing is attached" lb status --check
+	says 3 "UNKNOWN - " "$LBCTL" -n nosuchns status --check
+	says 3 "UNKNOWN - " setpriv --reuid 65534 --regid 65534 --clear-groups "$WORK/lbctl" status --check
+	attach_all native
+}
+
 bad_documents() {
 	lb config show >"$WORK/good.yaml"
 	sed 's/weight:/wieght:/' "$WORK/good.yaml" >"$WORK/typo.yaml"
@@ -203,6 +245,8 @@ main() {
 	bad_limits
 	bad_interfaces
 	bad_surroundings
+	check "maps of another ABI version" other_version
+	check "status --check: 0, 1, 2, 3" status_codes
 	bad_documents
 	check "concurrent commands wait for each other" concurrent_writers
 	check "a lock held too long" lock_held

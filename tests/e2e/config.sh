@@ -98,10 +98,19 @@ limits_as_options() {
 	attach_all native
 }
 
+# Commands that change something leave all as it was, one after the other.
 json_is_valid() {
-	local words
+	local words words_of_change=(
+		"service add json tcp $VIP4:99" "service set json timeout-fin 5"
+		"backend add json 192.0.2.11:99" "backend set json 192.0.2.11:99 weight 3"
+		"backend drain json 192.0.2.11:99" "backend ready json 192.0.2.11"
+		"backend del json 192.0.2.11:99" "service del json"
+	)
 
-	for words in "status" "service list" "backend list" "stats" "stats services" \
+	for words in "${words_of_change[@]}" "version" "status check" "service list web" \
+		"flow get tcp 198.51.100.11:5 $VIP4:80" "config save $WORK/saved.yaml" \
+		"config check $WORK/saved.yaml" "config diff $WORK/saved.yaml" \
+		"config apply $WORK/saved.yaml" "attach eth0" "detach eth1" "attach eth1" "status" "service list" "backend list" "stats" "stats services" \
 		"stats backends" "stats drops" "stats maps" "flow list" "flow count" "config show"; do
 		# shellcheck disable=SC2086  # words of the command
 		lb -j $words | "$PYTHON" -c 'import json, sys; json.load(sys.stdin)' || {

@@ -45,6 +45,7 @@ static int add(const struct lbctl *ctl, struct words *words)
 	CLEANUP(session_end) struct session session = { 0 };
 	struct lb_backend_config backend;
 	struct lb_service_config *service;
+	char text[LB_ADDR_TEXT_SIZE];
 	const char *name, *address;
 	bool has_port;
 	int code = read_names(words, &name, &address);
@@ -63,7 +64,8 @@ static int add(const struct lbctl *ctl, struct words *words)
 		return code;
 	if (lb_config_add_backend(session.config, service, &backend, &session.err))
 		return refuse_error(&session.err);
-	code = session_commit(&session);
+	lb_endpoint_format(&backend.addr, lb_backend_port(service, &backend), text);
+	code = session_change(&session, "add", name, text);
 	if (!code)
 		session_note_slots(ctl, session.config, name);
 	return code;
@@ -81,6 +83,16 @@ static int begin_with(struct session *session, const struct lbctl *ctl, const ch
 	if (!code)
 		code = session_find_backend(*service, address, backend);
 	return code;
+}
+
+static int commit_backend(struct session *session, const char *action,
+			  const struct lb_service_config *service,
+			  const struct lb_backend_config *backend)
+{
+	char text[LB_ADDR_TEXT_SIZE];
+
+	lb_endpoint_format(&backend->addr, lb_backend_port(service, backend), text);
+	return session_change(session, action, service->name, text);
 }
 
 static int set(const struct lbctl *ctl, struct words *words)
@@ -106,7 +118,7 @@ static int set(const struct lbctl *ctl, struct words *words)
 		return code;
 	words->next = rest;
 	(void)words_settings(words, settings, backend);
-	return session_commit(&session);
+	return commit_backend(&session, "set", service, backend);
 }
 
 static int set_drained(const struct lbctl *ctl, struct words *words, bool is_drained)
@@ -124,7 +136,7 @@ static int set_drained(const struct lbctl *ctl, struct words *words, bool is_dra
 	if (code)
 		return code;
 	backend->is_drained = is_drained;
-	return session_commit(&session);
+	return commit_backend(&session, is_drained ? "drain" : "ready", service, backend);
 }
 
 static int drain(const struct lbctl *ctl, struct words *words)
@@ -142,6 +154,7 @@ static int del(const struct lbctl *ctl, struct words *words)
 	CLEANUP(session_end) struct session session = { 0 };
 	struct lb_backend_config *backend;
 	struct lb_service_config *service;
+	char text[LB_ADDR_TEXT_SIZE];
 	const char *name, *address;
 	int code = read_names(words, &name, &address);
 
@@ -151,8 +164,9 @@ static int del(const struct lbctl *ctl, struct words *words)
 		code = begin_with(&session, ctl, name, address, &service, &backend);
 	if (code)
 		return code;
+	lb_endpoint_format(&backend->addr, lb_backend_port(service, backend), text);
 	lb_config_del_backend(service, backend);
-	return session_commit(&session);
+	return session_change(&session, "del", name, text);
 }
 
 /* The live figures of a backend; index is where it most likely is. */

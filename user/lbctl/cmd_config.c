@@ -86,6 +86,9 @@ static int save(const struct lbctl *ctl, struct words *words)
 		path = SAVE_PATH;
 	if (lb_config_write(session.config, path, &session.err))
 		return refuse_error(&session.err);
+	if (ctl->is_json)
+		return print_json(json_pack("{s:s, s:i}", "file", path, "services",
+					    (int)session.config->service_count));
 	if (!ctl->is_quiet)
 		(void)printf("%s: saved, services %u\n", path, session.config->service_count);
 	return EXIT_OK;

@@ -122,7 +122,7 @@ static int add(const struct lbctl *ctl, struct words *words)
 		return code;
 	if (lb_config_add_service(session.config, &service, &session.err))
 		return refuse_error(&session.err);
-	return session_commit(&session);
+	return session_change(&session, "add", service.name, NULL);
 }
 
 static int set(const struct lbctl *ctl, struct words *words)
@@ -155,7 +155,7 @@ static int set(const struct lbctl *ctl, struct words *words)
 		return refuse("service %s: slots are fixed at %u when it is made; delete the "
 			      "service and add it anew",
 			      name, slots);
-	return session_commit(&session);
+	return session_change(&session, "set", name, NULL);
 }
 
 static int del(const struct lbctl *ctl, struct words *words)
@@ -175,7 +175,7 @@ static int del(const struct lbctl *ctl, struct words *words)
 	if (code)
 		return code;
 	lb_config_del_service(session.config, service);
-	return session_commit(&session);
+	return session_change(&session, "del", name, NULL);
 }
 
 static const struct lb_service_state *find_state(const struct lb_stats *stats, const char *name)

@@ -105,6 +105,10 @@ struct session {
 int session_begin(struct session *session, const struct lbctl *ctl, bool is_change);
 /* Puts the edited intent into force. */
 int session_commit(struct session *session);
+/* The same, and for -j says what was changed: "add", "set", "del", "drain" or "ready", and of which
+ * object. backend may be NULL. */
+int session_change(struct session *session, const char *action, const char *service,
+		   const char *backend);
 void session_end(struct session *session);
 
 /* EXIT_REFUSED after a line if there is none of that name. */

@@ -30,6 +30,17 @@ int session_commit(struct session *session)
 	return EXIT_OK;
 }
 
+int session_change(struct session *session, const char *action, const char *service,
+		   const char *backend)
+{
+	int code = session_commit(session);
+
+	if (code || !session->ctl->is_json)
+		return code;
+	return print_json(json_pack("[{s:s, s:s, s:s?}]", "action", action, "service", service,
+				    "backend", backend));
+}
+
 void session_end(struct session *session)
 {
 	const char *text;
