@@ -17,6 +17,8 @@ enum part {
 	LOST_FULL, /* the same by full NAT */
 	GONE,	   /* full NAT, backend that is removed */
 	BARE,	   /* full NAT without a source address */
+	SELF,	   /* nat, backend that is this host itself */
+	SELF_FULL, /* the same by full NAT */
 	ONE_ARM,   /* backend on the clients' side */
 	PARTS,
 };

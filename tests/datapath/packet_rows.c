@@ -287,6 +287,8 @@ const struct row packet_rows[] = {
 	ROW("no backend, UDP", EMPTY, FROM_CLIENT, SAME, LB_R_NO_BACKEND, UDP(.payload = 1)),
 	ROW("not attached", FAR, FROM_CLIENT, SAME, LB_R_NOT_ATTACHED, TCP(.tcp_flags = TCP_SYN)),
 	ROW("no route", HOLE, FROM_CLIENT, SAME, LB_R_NO_ROUTE, TCP(.tcp_flags = TCP_SYN)),
+	ROW("this host itself", SELF, FROM_CLIENT, SAME, LB_R_NO_ROUTE, TCP(.tcp_flags = TCP_SYN)),
+	ROW("this host itself, full NAT", SELF_FULL, FROM_CLIENT, SAME, LB_R_NO_ROUTE, TCP(.tcp_flags = TCP_SYN)),
 	ROW("fits the MTU", SLIM, FROM_CLIENT, BALANCED, LB_R_FORWARDED, TCP(.tcp_flags = TCP_ACK, .payload = CAST_MTU - 40), .family = V4),
 	ROW("one byte too many", SLIM, FROM_CLIENT, TOLD, LB_R_MTU_TOLD, TCP(.tcp_flags = TCP_ACK, .payload = CAST_MTU - 39, .fragment = 0x4000), .family = V4, .mtu = CAST_MTU),
 	ROW("one byte too many, options", SLIM, FROM_CLIENT, TOLD, LB_R_MTU_TOLD, TCP(.tcp_flags = TCP_ACK, .payload = CAST_MTU - 79, .option_bytes = 40, .tags = 1, .fragment = 0x4000), .family = V4, .mtu = CAST_MTU),

@@ -562,6 +562,75 @@ static void test_client_moves(void **state)
 	}
 }
 
+/* The same link address, but by the other interface: replies leave by that one. */
+static void test_client_changes_interface(void **state)
+{
+	(void)state;
+	for (int is_v6 = 0; is_v6 < 2; is_v6++) {
+		struct row row = { .part = FULL };
+		struct frame in, out;
+		struct spec spec;
+
+		assert_int_equal(establish(5100, is_v6, LB_R_FORWARDED), XDP_REDIRECT);
+		row.in = (struct spec){ .proto = IPPROTO_TCP, .tcp_flags = TCP_ACK };
+		row.in.src_port = 5100;
+		describe_input(&row, is_v6, &spec);
+		frame_build(&spec, &in);
+		assert_int_equal(world_run(&world.backend, &in, &out), XDP_TX);
+		row.way = FROM_BACKEND;
+		row.in.src_port = 0;
+		row.in.dst_port = 5100;
+		describe_input(&row, is_v6, &spec);
+		frame_build(&spec, &in);
+		assert_int_equal(world_run(&world.backend, &in, &out), XDP_TX);
+		assert_memory_equal(out.data, world_client_mac, 6);
+		assert_memory_equal(out.data + 6, world.backend.mac, 6);
+	}
+}
+
+static __u64 count_connections(enum part part, bool is_v6)
+{
+	const union lb_addr addr = world_addr(cast_backend(part, is_v6));
+	struct lb_stats *stats;
+	__u64 connections = 0;
+
+	assert_int_equal(lb_get_stats(world.lb, &stats, NULL), 0);
+	for (unsigned int i = 0; i < stats->service_count; i++)
+		for (unsigned int b = 0; b < stats->services[i].backend_count; b++) {
+			const struct lb_backend_state *backend = &stats->services[i].backends[b];
+
+			if (lb_addr_is_equal(&backend->config.addr, &addr))
+				connections += backend->traffic.connections;
+		}
+	lb_stats_free(stats);
+	return connections;
+}
+
+/* A connection counts once, whatever packets follow the first. */
+static void test_connections_are_counted(void **state)
+{
+	static const enum part both[] = { NAT, FULL };
+
+	(void)state;
+	for (int i = 0; i < 4; i++) {
+		const bool is_v6 = i & 1;
+		const enum part part = both[i / 2];
+		const __u64 before = count_connections(part, is_v6);
+		struct row row = { .part = part, .in = { .proto = IPPROTO_TCP } };
+		struct frame in, out;
+		struct spec spec;
+
+		row.in.src_port = 5200;
+		for (int packet = 0; packet < 3; packet++) {
+			row.in.tcp_flags = packet ? TCP_ACK : TCP_SYN;
+			describe_input(&row, is_v6, &spec);
+			frame_build(&spec, &in);
+			assert_int_equal(world_run(&world.client, &in, &out), XDP_REDIRECT);
+		}
+		assert_int_equal(count_connections(part, is_v6), before + 1);
+	}
+}
+
 static void reopen(const char *port_range)
 {
 	struct lb_config *config = cast_config(false);
@@ -696,6 +765,8 @@ static int run_group(void)
 		cmocka_unit_test(test_quote_cuts),
 		cmocka_unit_test(test_neighbours),
 		cmocka_unit_test(test_client_moves),
+		cmocka_unit_test(test_client_changes_interface),
+		cmocka_unit_test(test_connections_are_counted),
 		cmocka_unit_test(test_ports_full),
 		cmocka_unit_test(test_half_open_gives_its_port),
 		cmocka_unit_test(test_no_ports),
