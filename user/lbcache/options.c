@@ -14,10 +14,7 @@
 #include "liblb.h"
 
 static const char usage[] =
-	"Usage: lbcache [-n NAME] [OPTIONS]                      serve what 'lbctl cache on' "
-	"named\n"
-	"       lbcache --listen ADDR:PORT --backend ADDR:PORT… [OPTIONS]     serve by itself\n\n"
-	"  -n, --netns NAME      in the namespace that 'ip netns' calls NAME\n"
+	"Usage: lbcache --listen ADDR:PORT --backend ADDR:PORT… [OPTIONS]\n\n"
 	"  --listen ADDR:PORT    take clients here\n"
 	"  --backend ADDR:PORT   fetch from here; may be given several times\n"
 	"  --ttl SECONDS         keep what has no freshness of its own so long (0: do not)\n"
