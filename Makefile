@@ -70,7 +70,7 @@ $(B)/lbcache.a: $(call objects,$(LBCACHE_SRC))
 	$(AR) rcs $@ $^
 
 lbcache: $(B)/user/lbcache/main.o $(B)/lbcache.a $(call objects,$(COMMON_SRC)) $(B)/liblb.a
-	$(CC) $(LDFLAGS) -o $@ $^ $(LIBS) -lpthread
+	$(CC) $(LDFLAGS) -o $@ $^ $(LIBS) -ljansson -lpthread
 
 HEADERS := $(wildcard include/*.h bpf/*.h user/liblb/*.h user/common/*.h user/lbcache/*.h tests/datapath/*.h)
 

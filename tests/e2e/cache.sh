@@ -38,7 +38,7 @@ rendered() {
 }
 
 start_cache() {
-	start_in lb lbcache "$LBCACHE" --listen "$FRONT" --threads 2 "$@"
+	start_in lb lbcache "$LBCACHE" -n "${PREFIX}lb" --listen "$FRONT" --threads 2 "$@"
 	wait_for 5 is_listening lb 8080 || die "lbcache: $(cat "$(run_dir)/lbcache.log")"
 }
 
@@ -283,6 +283,79 @@ memory_holds() {
 	[ $((after - before)) -lt 16384 ]
 }
 
+# stored PATH…: all of them are answered from memory.
+stored() {
+	local path
+
+	for path in "$@"; do
+		has 'cache-status: lbcache; hit' "$URL$path" || return 1
+	done
+}
+
+asked_for_again() {
+	has 'cache-status: lbcache; fwd=uri-miss' "$URL$1"
+}
+
+purging() {
+	local one="/h/purge1?Cache-Control=max-age%3D60&Cache-Tag=red,blue"
+	local two="/h/purge2?Cache-Control=max-age%3D60&Surrogate-Key=blue+green"
+	local three="/h/other?Cache-Control=max-age%3D60,stale-while-revalidate%3D60"
+
+	get -o /dev/null "$URL$one" -o /dev/null "$URL$two" -o /dev/null "$URL$three"
+	stored "$one" "$two" "$three"
+	[ "$(lb cache purge tag blue)" = "2 pages removed" ]
+	stored "$three"
+	asked_for_again "$one"
+	asked_for_again "$two"
+	[ "$(lb cache purge "$URL$one")" = "1 pages removed" ]
+	rendered /h/purge1 2
+	asked_for_again "$one"
+	[ "$(lb cache purge prefix "$URL/h/purge")" = "2 pages removed" ]
+	asked_for_again "$two"
+	# Soft: the old copy is served once more, while a new one is fetched.
+	[ "$(lb cache purge "$URL$three" soft)" = "1 pages made stale" ]
+	[ "$(get "$URL$three")" = "/h/other 1" ]
+	wait_for 5 rendered /h/other 2
+}
+
+figures() {
+	lb cache why "$URL/h/other?Cache-Control=max-age%3D60,stale-while-revalidate%3D60" |
+		grep -q ' 200 '
+	get -o /dev/null "$URL/h/mine2?Cache-Control=private"
+	lb cache why "$URL/h/mine2?Cache-Control=private" | grep -q 'not stored: the response says private'
+	lb cache why "$URL/h/unknown" | grep -q 'nothing is known of it'
+	lb cache hot 3 | grep -q "http://"
+	lb cache status | grep -q '^hit ratio [0-9]'
+	[ "$(lb -j cache status | "$PYTHON" -c 'import json, sys; print(json.load(sys.stdin)["hits"] > 0)')" = True ]
+}
+
+# fails PATTERN WORDS…: lbctl refuses in one line.
+fails() {
+	local pattern=$1 output
+
+	shift
+	output=$(lb cache "$@" 2>&1) && {
+		echo "lbctl cache $*: succeeded"
+		return 1
+	}
+	if [ "$(wc -l <<<"$output")" != 1 ] || ! grep -q "$pattern" <<<"$output"; then
+		echo "lbctl cache $*: $output"
+		return 1
+	fi
+}
+
+bad_words() {
+	fails 'nothing is stored for url' purge http://unknown.example/
+	fails 'nothing is stored for tag' purge tag unknown
+	fails 'is no URL' purge /page
+	fails 'is no URL' why page
+	fails 'is missing' purge
+	fails 'expected 1 to 1000' hot many
+	stop_label lbcache
+	fails 'does not run here' status
+	start_cache --backend 192.0.2.11:5000
+}
+
 start_pages() {
 	start_in "$1" "pages-$1" "$PYTHON" "$TESTS/servers/pages.py" "$1" 5000
 	wait_for 10 is_listening "$1" 5000
@@ -307,6 +380,9 @@ check "a body is sent on while it comes" a_body_is_sent_while_it_comes
 check "requests that two could read differently are refused" bad_requests_are_refused
 check "a backend that lies harms nobody" liars
 check "stale pages help out" stale_pages_help
+check "purging by URL, prefix and tag, hard and soft" purging
+check "figures, hot pages, and why" figures
+check "bad words get one clear line" bad_words
 check "HTTP/1.0 clients" old_clients
 check "upgrades pass through" upgrades_pass_through
 check "a slow head is ended" slow_heads_are_ended

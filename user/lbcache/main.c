@@ -8,11 +8,15 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include "control.h"
 #include "fill.h"
 #include "log.h"
 #include "options.h"
+
+#include "liblb.h"
 
 static int refuse(const char *what, int error)
 {
@@ -39,6 +43,42 @@ static int open_listener(const union address *address)
 		return ret;
 	}
 	return fd;
+}
+
+/* The control socket's place is the instance's; entering it also enters its namespace. */
+static int enter_instance(struct options *options)
+{
+	static char path[512];
+	struct lb_error err;
+	const char *slash;
+	struct lb *lb;
+
+	if (options->control_path && !options->netns)
+		return 0;
+	if (lb_open(&lb, options->netns, &err)) {
+		(void)fprintf(stderr, "lbcache: %s%s\n",
+			      options->netns ? "" : "no control socket: ", err.text);
+		return options->netns ? 1 : 0;
+	}
+	slash = strrchr(lb_state_path(lb), '/');
+	if (slash && !options->control_path) {
+		/* it need not exist before the first change by lbctl */
+		(void)snprintf(path, sizeof(path), "%.*s", (int)(slash - lb_state_path(lb)),
+			       lb_state_path(lb));
+		for (char *c = path + 1; *c; c++) {
+			if (*c != '/')
+				continue;
+			*c = '\0';
+			(void)mkdir(path, 0755);
+			*c = '/';
+		}
+		(void)mkdir(path, 0755);
+		(void)snprintf(path, sizeof(path), "%.*s/lbcache.sock",
+			       (int)(slash - lb_state_path(lb)), lb_state_path(lb));
+		options->control_path = path;
+	}
+	lb_close(lb);
+	return 0;
 }
 
 static struct server *make_server(const struct options *options)
@@ -117,6 +157,8 @@ int main(int argc, char **argv)
 	int signal, ret;
 
 	options_read(argc, argv, &options);
+	if (enter_instance(&options))
+		return 1;
 	raise_descriptors(&options);
 	(void)sigemptyset(&signals);
 	(void)sigaddset(&signals, SIGTERM);
@@ -139,10 +181,17 @@ int main(int argc, char **argv)
 	ret = listen_all(server);
 	if (ret)
 		return ret;
+	if (options.control_path) {
+		ret = control_start(server, options.control_path);
+		if (ret)
+			return refuse(options.control_path, -ret);
+	}
 	(void)sigwait(&signals, &signal);
 	server->is_stopping = true;
 	for (unsigned int i = 0; i < server->worker_count; i++)
 		(void)pthread_join(server->workers[i]->thread, NULL);
+	if (options.control_path)
+		(void)unlink(options.control_path);
 	log_close(server->log);
 	return 0;
 }

@@ -15,6 +15,7 @@
 
 static const char usage[] =
 	"Usage: lbcache --listen ADDR:PORT --backend ADDR:PORT… [OPTIONS]\n\n"
+	"  -n, --netns NAME      in the namespace that 'ip netns' calls NAME\n"
 	"  --listen ADDR:PORT    take clients here\n"
 	"  --backend ADDR:PORT   fetch from here; may be given several times\n"
 	"  --ttl SECONDS         keep what has no freshness of its own so long (0: do not)\n"
@@ -27,6 +28,7 @@ static const char usage[] =
 	"  --connections COUNT   of clients (10000)\n"
 	"  --per-address COUNT   of one client address (1000)\n"
 	"  --threads COUNT       (one a processor)\n"
+	"  --control PATH        the control socket, if not where 'lbctl cache' looks for it\n"
 	"  --log PATH            the access log, '-' for standard output; --log-json as JSON\n"
 	"  -V, --version  -h, --help\n";
 
@@ -43,11 +45,13 @@ enum long_option {
 	O_CONNECTIONS,
 	O_PER_ADDRESS,
 	O_THREADS,
+	O_CONTROL,
 	O_LOG,
 	O_LOG_JSON,
 };
 
 static const struct option long_options[] = {
+	{ "netns", required_argument, NULL, 'n' },
 	{ "listen", required_argument, NULL, O_LISTEN },
 	{ "backend", required_argument, NULL, O_BACKEND },
 	{ "ttl", required_argument, NULL, O_TTL },
@@ -60,6 +64,7 @@ static const struct option long_options[] = {
 	{ "connections", required_argument, NULL, O_CONNECTIONS },
 	{ "per-address", required_argument, NULL, O_PER_ADDRESS },
 	{ "threads", required_argument, NULL, O_THREADS },
+	{ "control", required_argument, NULL, O_CONTROL },
 	{ "log", required_argument, NULL, O_LOG },
 	{ "log-json", no_argument, NULL, O_LOG_JSON },
 	{ "version", no_argument, NULL, 'V' },
@@ -189,6 +194,12 @@ static void take(int letter, struct options *out)
 	case O_COOKIES:
 		out->rules.standard.is_cookie_ignored = true;
 		break;
+	case 'n':
+		out->netns = optarg;
+		break;
+	case O_CONTROL:
+		out->control_path = optarg;
+		break;
 	case O_LOG:
 		out->log_path = optarg;
 		break;
@@ -220,7 +231,7 @@ void options_read(int argc, char **argv, struct options *out)
 	};
 	policy_init(&out->rules.standard);
 	opterr = 0;
-	while ((letter = getopt_long(argc, argv, ":Vh", long_options, NULL)) != -1) {
+	while ((letter = getopt_long(argc, argv, ":n:Vh", long_options, NULL)) != -1) {
 		if (letter == '?')
 			refuse("unknown option '%s'", argv[optind - 1]);
 		if (letter == ':')

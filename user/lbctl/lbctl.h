@@ -46,8 +46,8 @@ struct command {
 	const struct verb *verbs;
 };
 
-extern const struct command cmd_attach, cmd_detach, cmd_status, cmd_service, cmd_backend, cmd_stats,
-	cmd_flow, cmd_config, cmd_version, cmd_help;
+extern const struct command cmd_attach, cmd_cache, cmd_detach, cmd_status, cmd_service, cmd_backend,
+	cmd_stats, cmd_flow, cmd_config, cmd_version, cmd_help;
 extern const struct command *const commands[]; /* ends with NULL */
 
 /* ---- dispatch.c ----------------------------------------------------------------------------- */

@@ -11,8 +11,8 @@
 #include "lbctl.h"
 
 const struct command *const commands[] = {
-	&cmd_attach, &cmd_detach, &cmd_status,	&cmd_service, &cmd_backend, &cmd_stats,
-	&cmd_flow,   &cmd_config, &cmd_version, &cmd_help,    NULL,
+	&cmd_attach, &cmd_cache, &cmd_detach, &cmd_status,  &cmd_service, &cmd_backend,
+	&cmd_stats,  &cmd_flow,	 &cmd_config, &cmd_version, &cmd_help,	  NULL,
 };
 
 static const struct option long_options[] = {
@@ -92,9 +92,10 @@ static int run(const struct lbctl *ctl, const char *instead, char **words)
 				    find_late_option(words), *words);
 	command = command_find(*words);
 	if (!command)
-		return refuse_usage("unknown object '%s', expected one of: attach, detach, status, "
-				    "service, backend, stats, flow, config, version, help",
-				    *words);
+		return refuse_usage(
+			"unknown object '%s', expected one of: attach, cache, detach, status, "
+			"service, backend, stats, flow, config, version, help",
+			*words);
 	return command_run(ctl, command, words + 1);
 }
 

@@ -1,0 +1,260 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* lbctl cache: what lbcache holds and does, asked over its control socket. */
+#include <errno.h>
+#include <libgen.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "lbctl.h"
+
+#define LINE_MAX_SIZE 16000
+
+DEFINE_CLEANUP(json_t *, json_decref)
+
+/* Where 'lbcache' of this instance makes its socket. */
+static int socket_path(const struct lbctl *ctl, struct sockaddr_un *out)
+{
+	struct lb_error err;
+	struct lb *lb;
+	char *copy;
+	int len;
+
+	if (lb_open(&lb, ctl->netns, &err))
+		return refuse_error(&err);
+	copy = strdup(lb_state_path(lb));
+	lb_close(lb);
+	if (!copy)
+		return refuse("out of memory");
+	out->sun_family = AF_UNIX;
+	len = snprintf(out->sun_path, sizeof(out->sun_path), "%s/lbcache.sock", dirname(copy));
+	free(copy);
+	if (len < 0 || (size_t)len >= sizeof(out->sun_path))
+		return refuse("the control socket's path is too long");
+	return EXIT_OK;
+}
+
+static int read_answer(int fd, json_t **out)
+{
+	json_error_t error;
+
+	*out = json_loadfd(fd, 0, &error);
+	if (!*out)
+		return refuse("lbcache gave no answer; is it of another version?");
+	if (json_object_get(*out, "error")) {
+		const char *text = json_string_value(json_object_get(*out, "error"));
+		int code = refuse("%s", text ? text : "refused");
+
+		json_decref(*out);
+		*out = NULL;
+		return code;
+	}
+	return EXIT_OK;
+}
+
+/* Sends one line, reads the answer. */
+static int ask(const struct lbctl *ctl, const char *line, json_t **out)
+{
+	struct sockaddr_un address = { 0 };
+	int fd, code = socket_path(ctl, &address);
+
+	if (code)
+		return code;
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return refuse("no socket: %s", strerror(errno));
+	if (connect(fd, (struct sockaddr *)&address, sizeof(address)))
+		code = refuse("lbcache does not run here (%s: %s); start it with 'lbcache%s%s ...'",
+			      address.sun_path, strerror(errno), ctl->netns ? " -n " : "",
+			      ctl->netns ? ctl->netns : "");
+	else if (send(fd, line, strlen(line), MSG_NOSIGNAL) != (ssize_t)strlen(line))
+		code = refuse("lbcache does not listen: %s", strerror(errno));
+	else
+		code = read_answer(fd, out);
+	(void)close(fd);
+	return code;
+}
+
+static uint64_t number_of(const json_t *json, const char *key)
+{
+	return (uint64_t)json_integer_value(json_object_get(json, key));
+}
+
+static void row(struct table *table, const json_t *json, const char *title, const char *key)
+{
+	char text[NUMBER_TEXT_SIZE];
+
+	table_cell(table, "%s", title);
+	table_cell(table, "%s", number_group(number_of(json, key), text));
+}
+
+static int status(const struct lbctl *ctl, struct words *words)
+{
+	CLEANUP(json_decref_p) json_t *json = NULL;
+	char bytes[NUMBER_TEXT_SIZE], limit[NUMBER_TEXT_SIZE];
+	struct table *table;
+	int code = words_end(words);
+	const char *word;
+	json_t *count;
+
+	if (!code)
+		code = ask(ctl, "status\n", &json);
+	if (code)
+		return code;
+	if (ctl->is_json)
+		return print_json(json_incref(json));
+	(void)printf("hit ratio %.1f%%, %s pages in %s of %s\n",
+		     100 * json_real_value(json_object_get(json, "hit_ratio")),
+		     number_group(number_of(json, "objects"), (char[NUMBER_TEXT_SIZE]){ 0 }),
+		     number_bytes(number_of(json, "bytes"), bytes),
+		     number_bytes(number_of(json, "limit"), limit));
+	table = table_new("WHAT >COUNT");
+	row(table, json, "requests", "requests");
+	row(table, json, "hits", "hits");
+	row(table, json, "hits while stale", "stale");
+	row(table, json, "misses", "misses");
+	row(table, json, "misses that waited for another's fetch", "collapsed");
+	row(table, json, "renewed by a 304", "revalidated");
+	row(table, json, "passed by", "passed");
+	row(table, json, "refused as malformed or too many", "refused");
+	row(table, json, "answered 502 or 504", "errors");
+	row(table, json, "fetches from backends", "fetches");
+	row(table, json, "pages evicted", "evicted");
+	row(table, json, "connections now", "connections");
+	json_object_foreach(json_object_get(json, "not_stored"), word, count)
+	{
+		table_cell(table, "not stored: %s", word);
+		table_cell(table, "%lld", (long long)json_integer_value(count));
+	}
+	return print_table(table);
+}
+
+static int print_pages(const struct lbctl *ctl, json_t *json)
+{
+	struct table *table;
+	json_t *page;
+	size_t i;
+
+	if (ctl->is_json)
+		return print_json(json_incref(json));
+	table = table_new(">HITS >BYTES >TTL STATE URL");
+	json_array_foreach(json_object_get(json, "pages"), i, page)
+	{
+		const json_t *why = json_object_get(page, "why");
+		char text[NUMBER_TEXT_SIZE];
+
+		table_cell(table, "%s", number_group(number_of(page, "hits"), text));
+		table_cell(table, "%s", number_bytes(number_of(page, "bytes"), text));
+		table_cell(table, "%llds",
+			   (long long)json_integer_value(json_object_get(page, "ttl_s")));
+		if (why)
+			table_cell(table, "not stored: %s", json_string_value(why));
+		else
+			table_cell(table, "%llu", (unsigned long long)number_of(page, "status"));
+		table_cell(table, "%s", json_string_value(json_object_get(page, "url")));
+	}
+	return print_table(table);
+}
+
+static int hot(const struct lbctl *ctl, struct words *words)
+{
+	CLEANUP(json_decref_p) json_t *json = NULL;
+	const char *word = word_take(words);
+	char line[32];
+	__u32 count = 20;
+	int code = words_end(words);
+
+	if (!code && word && word_number(word, 1, 1000, &count))
+		return refuse_usage("cache hot: count '%s' is not possible, expected 1 to 1000",
+				    word);
+	(void)snprintf(line, sizeof(line), "hot %u\n", count);
+	if (!code)
+		code = ask(ctl, line, &json);
+	return code ? code : print_pages(ctl, json);
+}
+
+static bool is_sendable(const char *text)
+{
+	return strlen(text) < LINE_MAX_SIZE - 64 && !strpbrk(text, "\r\n");
+}
+
+static int why(const struct lbctl *ctl, struct words *words)
+{
+	CLEANUP(json_decref_p) json_t *json = NULL;
+	const char *url = word_need(words, "the URL");
+	char line[LINE_MAX_SIZE];
+	json_t *note_text;
+	size_t i;
+	int code = url ? words_end(words) : EXIT_USAGE;
+
+	if (code)
+		return code;
+	if (!is_sendable(url))
+		return refuse_usage("cache why: this is no URL");
+	(void)snprintf(line, sizeof(line), "why %s\n", url);
+	code = ask(ctl, line, &json);
+	if (code)
+		return code;
+	if (json_array_size(json_object_get(json, "pages")) || ctl->is_json)
+		code = print_pages(ctl, json);
+	if (ctl->is_json)
+		return code;
+	json_array_foreach(json_object_get(json, "notes"), i, note_text)(void)
+		printf("%s\n", json_string_value(note_text));
+	return code;
+}
+
+static int purge(const struct lbctl *ctl, struct words *words)
+{
+	CLEANUP(json_decref_p) json_t *json = NULL;
+	const char *what = "url", *text = word_need(words, "a URL, or prefix URL, or tag NAME");
+	char line[LINE_MAX_SIZE];
+	const char *how = "hard";
+	int code;
+
+	if (text && (!strcmp(text, "prefix") || !strcmp(text, "tag") || !strcmp(text, "--tag"))) {
+		what = text[0] == 'p' ? "prefix" : "tag";
+		text = word_need(words, what);
+	}
+	if (!text)
+		return EXIT_USAGE;
+	if (*words->next && !strcmp(*words->next, "soft"))
+		how = word_take(words);
+	code = words_end(words);
+	if (code)
+		return code;
+	if (!is_sendable(text))
+		return refuse_usage("cache purge: '%.64s' is not possible", text);
+	(void)snprintf(line, sizeof(line), "purge %s %s %s\n", how, what, text);
+	code = ask(ctl, line, &json);
+	if (code)
+		return code;
+	if (ctl->is_json)
+		return print_json(json_incref(json));
+	if (!number_of(json, "purged"))
+		return refuse("nothing is stored for %s %s", what, text);
+	(void)printf("%llu pages %s\n", (unsigned long long)number_of(json, "purged"),
+		     !strcmp(how, "soft") ? "made stale" : "removed");
+	return EXIT_OK;
+}
+
+const struct command cmd_cache = {
+	.name = "cache",
+	.summary = "Hot pages: what lbcache holds, why not, and purging",
+	.details = "'why' says what is known of a page. 'purge' removes it, 'soft' makes it stale, "
+		   "so\n"
+		   "that it is asked for again but still there if the backends fail. Tags are "
+		   "those of\n"
+		   "Surrogate-Key and Cache-Tag.\n",
+	.verbs =
+		(const struct verb[]){
+			{ "status", "show", "", status },
+			{ "hot", NULL, "[COUNT]", hot },
+			{ "why", NULL, "URL", why },
+			{ "purge", NULL, "URL|prefix URL|tag NAME [soft]", purge },
+			{ 0 },
+		},
+};
