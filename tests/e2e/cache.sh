@@ -162,6 +162,23 @@ variants() {
 	rendered /h/vary 2
 }
 
+# Two that wait for one stale page and differ in what it varies by: neither gets the other's.
+variants_while_revalidating() {
+	local page="$URL/h/vary2?Cache-Control=max-age%3D1&vary=Accept-Language&ETag=%22e%22&sleep=0.5"
+	local round
+
+	for round in 1 2; do
+		get -o "$WORK/de" -H 'Accept-Language: de' "$page" &
+		local first=$!
+		sleep 0.2
+		[ "$(get -H 'Accept-Language: fr' "$page")" = fr ]
+		wait "$first"
+		[ "$(cat "$WORK/de")" = de ]
+		sleep 1.2
+	done
+	[ "$round" = 2 ]
+}
+
 # many COUNT URL: so many at the same time; all must be answered 200.
 many() {
 	local count=$1 url=$2 answered
@@ -356,6 +373,14 @@ bad_words() {
 	start_cache --backend 192.0.2.11:5000
 }
 
+it_is_nobody() {
+	local file
+
+	file=/proc/$(<"$(run_dir)/lbcache.pid")/status
+	[ "$(awk '/^Uid/ { print $2, $3, $4, $5 }' "$file")" = "65534 65534 65534 65534" ]
+	grep -q '^CapEff:[[:space:]]*0*$' "$file"
+}
+
 start_pages() {
 	start_in "$1" "pages-$1" "$PYTHON" "$TESTS/servers/pages.py" "$1" 5000
 	wait_for 10 is_listening "$1" 5000
@@ -366,6 +391,7 @@ start_scenario
 start_pages s1
 start_cache --backend 192.0.2.11:5000
 check "a hot page is served from memory" hot_page
+check "it runs without rights" it_is_nobody
 check "the backend is told who asks" client_is_told
 check "what must not be stored is not" what_is_not_stored
 check "conditional requests and revalidation" conditional_requests
@@ -374,6 +400,7 @@ check "HEAD of a stored GET" head_of_a_stored_get
 check "unsafe methods invalidate" unsafe_methods_invalidate
 check "request bodies pass through" bodies_pass_through
 check "variants by Vary" variants
+check "variants while one is revalidated" variants_while_revalidating
 check "1,000 requests for a cold page are one at the backend" a_cold_page_is_fetched_once
 check "nobody queues behind a page that cannot be stored" nobody_queues_behind_what_cannot_be_stored
 check "a body is sent on while it comes" a_body_is_sent_while_it_comes

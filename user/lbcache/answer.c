@@ -218,23 +218,33 @@ void client_answer(struct worker *worker, struct client *client, const char *dat
 
 /* ---- when the fill goes on ------------------------------------------------------------------ */
 
-/* Whether a response that was fetched for another request also answers this one. */
-static bool is_for_me(const struct client *client, const struct fill *fill)
+/* Whether a page that was fetched for another request also answers this one. */
+static bool is_same_variant(const struct client *client, struct text names, struct text stored,
+			    bool is_open)
 {
 	const struct request *request = client->request;
 	char values[VARY_MAX];
 	ssize_t len;
 
-	if (request == fill->request)
+	if (http_find(&request->head, HTTP_AUTHORIZATION) && !is_open)
+		return false;
+	len = vary_values(names, request->data, &request->head, request->policy, values);
+	return len >= 0 && text_is_same((struct text){ values, (size_t)len }, stored);
+}
+
+static bool is_for_me(const struct client *client, const struct fill *fill)
+{
+	const struct object *object = fill->object;
+
+	if (client->request == fill->request)
 		return true;
-	if (!fill->is_storing && !fill->object)
-		return false;
-	if (http_find(&request->head, HTTP_AUTHORIZATION) && !fill->freshness.is_open)
-		return false;
-	len = vary_values((struct text){ fill->vary_names, fill->vary_names_len }, request->data,
-			  &request->head, request->policy, values);
-	return len >= 0 && text_is_same((struct text){ values, (size_t)len },
-					(struct text){ fill->vary_values, fill->vary_values_len });
+	if (object)
+		return is_same_variant(client, object_text(object, object->vary_names),
+				       object_text(object, object->vary_values), object->is_open);
+	return fill->is_storing &&
+	       is_same_variant(client, (struct text){ fill->vary_names, fill->vary_names_len },
+			       (struct text){ fill->vary_values, fill->vary_values_len },
+			       fill->freshness.is_open);
 }
 
 /* Nothing queues behind a page that cannot be stored, or one that varies: each on its own. */
@@ -274,12 +284,12 @@ void client_progress(struct worker *worker, struct client *client)
 	(void)pthread_mutex_unlock(&fill->lock);
 	if (state == FILL_WAITING)
 		return;
-	if (fill->object && fill->is_revalidated) {
-		take_object(worker, client, fill);
-	} else if (state == FILL_FAILED && !fill->fields) {
+	if (state == FILL_FAILED && !fill->fields) {
 		reply_error(worker, client, fill->status, false);
 	} else if (!is_for_me(client, fill) || !client->segment) {
 		release(worker, client, (enum reason)fill->why);
+	} else if (fill->object && fill->is_revalidated) {
+		take_object(worker, client, fill);
 	} else if (client->is_patient && fill->object) {
 		take_object(worker, client, fill);
 	} else if (!client->is_patient || !fill->is_storing || state != FILL_BODY) {

@@ -292,8 +292,9 @@ static void read_requests(struct worker *worker, struct client *client)
 		if (left && client->state != CLIENT_CLOSED && client->state != CLIENT_LINGERING &&
 		    !keep(client, buffer + kept - left, left))
 			client_close(worker, client);
-		/* A short read has emptied the socket. */
-		if (ret < 0 || (left == 0 && (size_t)ret < sizeof(buffer) / 2))
+		/* A short read has emptied the socket, unless its end stands behind. */
+		if (ret < 0 ||
+		    (!client->has_ended && left == 0 && (size_t)ret < sizeof(buffer) / 2))
 			break;
 	}
 	client->is_busy = false;
@@ -327,6 +328,7 @@ static void on_event(struct worker *worker, struct watch *watch, uint32_t events
 		client_tunnel(worker, client);
 		return;
 	}
+	client->has_ended = client->has_ended || (events & EPOLLRDHUP);
 	if (events & (EPOLLERR | EPOLLHUP)) {
 		client_close(worker, client);
 		return;

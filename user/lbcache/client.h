@@ -46,6 +46,7 @@ struct client {
 	bool has_body;	 /* a piece of the segment is in iov */
 	bool is_last;	 /* all of the answer is in iov */
 	bool is_blocked; /* the socket took no more */
+	bool has_ended;	 /* the client sends no more */
 	bool is_busy;	 /* on the stack already */
 	uint8_t source, why;
 	char *in; /* bytes not yet read */

@@ -177,7 +177,12 @@ void fetch_read(struct worker *worker, struct fetch *fetch)
 		ssize_t ret;
 
 		if (fetch->state == FETCH_BODY && is_ahead(fetch)) {
-			/* The reader's pace counts, not the backend's. */
+			/* The readers' pace counts, not the backend's; without any it is for
+			 * nobody. */
+			if (!__atomic_load_n(&fetch->fill->listeners, __ATOMIC_ACQUIRE)) {
+				fetch_close(worker, fetch);
+				return;
+			}
 			fetch->is_paused = true;
 			timer_stop(&fetch->timer);
 			return;

@@ -253,7 +253,9 @@ bool intake_head(struct worker *worker, struct fill *fill, const char *data,
 		intake_failure(worker, fill, 502);
 		return false;
 	}
-	worker->counters.why[why]++;
+	/* One that passes by was counted when it came. */
+	if (fill->request->key.len)
+		worker->counters.why[why]++;
 	if (why != WHY_STORED) {
 		put_mark(worker, fill, why);
 		/* A page that once could be stored and now cannot: the old one is outdated. */

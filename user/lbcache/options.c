@@ -29,6 +29,7 @@ static const char usage[] =
 	"  --per-address COUNT   of one client address (1000)\n"
 	"  --threads COUNT       (one a processor)\n"
 	"  --control PATH        the control socket, if not where 'lbctl cache' looks for it\n"
+	"  --user NAME           whom to become when started by root (nobody)\n"
 	"  --log PATH            the access log, '-' for standard output; --log-json as JSON\n"
 	"  -V, --version  -h, --help\n";
 
@@ -46,6 +47,7 @@ enum long_option {
 	O_PER_ADDRESS,
 	O_THREADS,
 	O_CONTROL,
+	O_USER,
 	O_LOG,
 	O_LOG_JSON,
 };
@@ -65,6 +67,7 @@ static const struct option long_options[] = {
 	{ "per-address", required_argument, NULL, O_PER_ADDRESS },
 	{ "threads", required_argument, NULL, O_THREADS },
 	{ "control", required_argument, NULL, O_CONTROL },
+	{ "user", required_argument, NULL, O_USER },
 	{ "log", required_argument, NULL, O_LOG },
 	{ "log-json", no_argument, NULL, O_LOG_JSON },
 	{ "version", no_argument, NULL, 'V' },
@@ -200,6 +203,9 @@ static void take(int letter, struct options *out)
 	case O_CONTROL:
 		out->control_path = optarg;
 		break;
+	case O_USER:
+		out->user = optarg;
+		break;
 	case O_LOG:
 		out->log_path = optarg;
 		break;
@@ -223,6 +229,7 @@ void options_read(int argc, char **argv, struct options *out)
 	int letter;
 
 	*out = (struct options){
+		.user = "nobody",
 		.threads = cpus > 0 && cpus < WORKERS_MAX ? (unsigned int)cpus : 1,
 		.limits = { .memory = 256u << 20,
 			    .object = 8u << 20,

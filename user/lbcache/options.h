@@ -6,7 +6,7 @@
 #include "server.h"
 
 struct options {
-	const char *netns, *log_path, *control_path;
+	const char *netns, *log_path, *control_path, *user;
 	bool is_log_json;
 	unsigned int threads;
 	struct limits limits;
