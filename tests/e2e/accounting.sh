@@ -38,6 +38,12 @@ print(*(stats[name] for name in ("received", "sent", "passed", "dropped")))')
 		[ "$passed" -gt 6 ] && [ "$dropped" -gt 0 ]
 }
 
+# A reason that one service has is shown with its name, and a rate.
+names_service() {
+	lb stats drops | grep -E "^REASON +PACKETS +RATE +VERDICT +SERVICE +HINT$"
+	lb stats drops | grep -E "^$1 +[0-9,]+ +[0-9,]+/s +dropped +$2 "
+}
+
 has_reason() {
 	lb -s stats drops | grep -E "^ *$1 +[1-9]"
 }
@@ -70,6 +76,7 @@ main() {
 	check "mixed traffic" mixed_traffic
 	check "received = sent + passed + dropped" is_accounted
 	check "reason no_backend" has_reason no_backend
+	check "reason no_backend names its service" names_service no_backend empty
 	check "reason ttl_told" has_reason ttl_told
 	check "the backends' connections add up" services_add_up
 }

@@ -133,6 +133,19 @@ other_version() {
 	[ ! -e "$pins" ]
 }
 
+# One pin is missing, as after an unlucky rm: said, and not taken for an instance without maps.
+missing_pin() {
+	local pin said status=0
+
+	pin=$(find /sys/fs/bpf/lbctl -path "*/netns-${PREFIX}lb/lb_seed")
+	mv "$pin" "$pin-away"
+	said=$(lb service add x tcp "$VIP4:81" 2>&1) || status=$?
+	mv "$pin-away" "$pin"
+	echo "$said"
+	[ "$status" = 1 ] && [[ $said == "lbctl: $pin: No such file or directory; "*"attach anew" ]]
+	lb status >/dev/null
+}
+
 # Exit codes of monitoring plugins: one line each.
 says() {
 	local code=$1 words=$2 status=0 said
@@ -246,6 +259,7 @@ main() {
 	bad_interfaces
 	bad_surroundings
 	check "maps of another ABI version" other_version
+	check "a pinned map is missing" missing_pin
 	check "status --check: 0, 1, 2, 3" status_codes
 	bad_documents
 	check "concurrent commands wait for each other" concurrent_writers

@@ -2,8 +2,11 @@
 /* lbctl stats: what became of the packets, by service, backend and reason. Live figures only. */
 #include <errno.h>
 #include <stdio.h>
+#include <time.h>
 
 #include "lbctl.h"
+
+#define RATE_MS 250 /* between the two readings that a rate is made of */
 
 static const char *verdict_name(enum lb_verdict verdict)
 {
@@ -148,20 +151,42 @@ static int backends(const struct lbctl *ctl, struct words *words)
 	return ctl->is_json ? print_json(backends_json(stats)) : print_backends(ctl, stats);
 }
 
-/* What was not sent and did occur; with -s every reason. */
-static int print_reasons(const struct lbctl *ctl, const struct lb_stats *stats)
+/* Whose packets had this reason: the service, if it is one only. */
+static void service_cell(struct table *table, const struct lb_stats *stats, enum lb_reason reason)
 {
-	struct table *table = table_new("REASON >PACKETS VERDICT HINT");
+	const char *name = "-";
+	unsigned int count = 0;
+
+	for (unsigned int i = 0; i < stats->service_count; i++) {
+		if (!stats->services[i].reasons[reason])
+			continue;
+		name = stats->services[i].config.name;
+		count++;
+	}
+	if (count > 1)
+		table_cell(table, "%u services", count);
+	else
+		table_cell(table, "%s", name);
+}
+
+/* What was not sent and did occur; with -s every reason. earlier: RATE_MS before. */
+static int print_reasons(const struct lbctl *ctl, const struct lb_stats *earlier,
+			 const struct lb_stats *stats)
+{
+	struct table *table = table_new("REASON >PACKETS >RATE VERDICT SERVICE HINT");
 	char text[NUMBER_TEXT_SIZE];
 
 	for (enum lb_reason reason = LB_R_NONE + 1; reason < LB_R_COUNT; reason++) {
 		enum lb_verdict verdict = lb_reason_verdict(reason);
+		const __u64 fresh = stats->reasons[reason] - earlier->reasons[reason];
 
 		if (!ctl->is_verbose && (verdict == LB_SENT || !stats->reasons[reason]))
 			continue;
 		table_cell(table, "%s", lb_reason_name(reason));
 		table_cell(table, "%s", number_group(stats->reasons[reason], text));
+		table_cell(table, "%s/s", number_group(fresh * 1000 / RATE_MS, text));
 		table_cell(table, "%s", verdict_name(verdict));
+		service_cell(table, stats, reason);
 		table_cell(table, "%s", lb_reason_text(reason));
 	}
 	return print_table(table);
@@ -169,7 +194,8 @@ static int print_reasons(const struct lbctl *ctl, const struct lb_stats *stats)
 
 static int drops(const struct lbctl *ctl, struct words *words)
 {
-	CLEANUP(lb_stats_free_p) struct lb_stats *stats = NULL;
+	const struct timespec pause = { .tv_nsec = RATE_MS * 1000000l };
+	CLEANUP(lb_stats_free_p) struct lb_stats *stats = NULL, *later = NULL;
 	CLEANUP(session_end) struct session session = { 0 };
 	int code = begin(ctl, words, &session, &stats);
 
@@ -177,8 +203,12 @@ static int drops(const struct lbctl *ctl, struct words *words)
 		return code;
 	if (ctl->is_json)
 		return print_json(reasons_json(stats));
-	code = print_reasons(ctl, stats);
-	print_accounted(stats);
+	(void)nanosleep(&pause, NULL);
+	code = session_need_stats(&session, &later);
+	if (!code)
+		code = print_reasons(ctl, stats, later);
+	if (!code)
+		print_accounted(later);
 	return code;
 }
 
@@ -199,7 +229,7 @@ static int maps(const struct lbctl *ctl, struct words *words)
 const struct command cmd_stats = {
 	.name = "stats",
 	.summary = "Live figures: what became of the packets",
-	.details = "'drops' lists by reason what was not sent, with a hint for each; with -s all\n"
+	.details = "'drops' lists by reason what was not sent, how fast, and a hint; with -s all\n"
 		   "reasons. Every packet is in one of them: received = sent + passed + dropped.\n",
 	.verbs =
 		(const struct verb[]){

@@ -124,9 +124,10 @@ static int open_maps(struct lb *lb, const char *dir, struct lb_error *err)
 	for (int i = 0; i < LB_MAP_COUNT; i++) {
 		snprintf(path, sizeof(path), "%s/%s", dir, map_names[i]);
 		lb->maps[i].fd = bpf_obj_get(path);
+		/* -ENOENT would mean that nothing is pinned at all. */
 		if (lb->maps[i].fd < 0)
 			return lb_fail(
-				err, -errno,
+				err, errno == ENOENT ? -EPROTO : -errno,
 				"%s: %s; if pins were removed by hand, 'rm -r %s' and attach anew",
 				path, strerror(errno), dir);
 		if (i < LB_MAP_MMAPPED && map_memory(&lb->maps[i]))
@@ -136,7 +137,8 @@ static int open_maps(struct lb *lb, const char *dir, struct lb_error *err)
 	snprintf(path, sizeof(path), "%s/" CLOCK_PIN, dir);
 	lb->clock_fd = bpf_obj_get(path);
 	if (lb->clock_fd < 0)
-		return lb_fail(err, -errno, "%s: %s", path, strerror(errno));
+		return lb_fail(err, errno == ENOENT ? -EPROTO : -errno, "%s: %s", path,
+			       strerror(errno));
 	point_at_memory(lb);
 	return 0;
 }
