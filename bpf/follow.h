@@ -89,6 +89,7 @@ LB_INLINE int lb_follow_fullnat_reply(struct lb_ctx *ctx)
 	number = flow->port;
 	port = bpf_map_lookup_elem(&lb_ports, &number);
 	number = flow->service;
+	ctx->service_number = number;
 	ctx->service = bpf_map_lookup_elem(&lb_services, &number);
 	if (!port || !ctx->service)
 		return -LB_R_INTERNAL;
@@ -109,6 +110,8 @@ LB_INLINE int lb_follow_fullnat_reply(struct lb_ctx *ctx)
 
 LB_INLINE void lb_note_answer(struct lb_trace *trace, const struct lb_ctx *ctx)
 {
+	trace->service = ctx->service_number;
+	trace->has_service = ctx->service;
 	trace->has_new_src = ctx->new_src;
 	if (ctx->new_src)
 		trace->new_src = *ctx->new_src;
@@ -122,6 +125,17 @@ LB_INLINE void lb_note_answer(struct lb_trace *trace, const struct lb_ctx *ctx)
 		__builtin_memcpy(trace->dst_mac, ctx->dst_mac, ETH_ALEN);
 		__builtin_memcpy(trace->src_mac, ctx->src_mac, ETH_ALEN);
 	}
+}
+
+/* What ends without being sent is counted for the service as well. */
+LB_INLINE void lb_name_service(struct lb_ctx *ctx, const struct lb_trace *trace)
+{
+	__u32 number = trace->service;
+
+	if (!trace->has_service)
+		return;
+	ctx->service_number = number;
+	ctx->service = bpf_map_lookup_elem(&lb_services, &number);
 }
 
 /*
@@ -147,6 +161,7 @@ __noinline int lb_follow(struct xdp_md *xdp)
 	ctx.pkt.ports = trace->ports;
 	ctx.pkt.proto = trace->proto;
 	ctx.pkt.tcp_flags = LB_TCP_ACK;
+	trace->has_service = false;
 	if (!lb_has_hops_left(&ctx.pkt))
 		return -LB_R_TTL_EXCEEDED;
 	err = lb_find_owner(&ctx, &endpoint);

@@ -5,6 +5,7 @@
  */
 #include "arp.h"
 #include "finish.h"
+#include "fragment.h"
 #include "fwd_fullnat.h"
 #include "fwd_nat.h"
 #include "icmp_answer.h"
@@ -40,12 +41,16 @@ LB_INLINE int lb_lay_out(struct lb_ctx *ctx, void *data, void *data_end)
 	if (lb_is_plain(&ctx->pkt, data, data_end))
 		return 0;
 	walk = lb_walk_frame(ctx->xdp);
+	if (walk >= 0 && walk & LB_WALK_FIRST && lb_note_fragment(ctx->xdp))
+		return -LB_R_FRAGMENT_TINY;
 	return walk < 0 ? (int)walk : lb_place(&ctx->pkt, data, data_end, walk);
 }
 
 /* What is not TCP or UDP, or cannot be read: answered, sent on, or left with the reason. */
 LB_INLINE int lb_without_ports(struct lb_ctx *ctx, int reason)
 {
+	if (reason == -LB_R_FRAGMENT)
+		return lb_forward_fragment(ctx);
 	if (reason != -LB_R_NOT_IP && reason != -LB_R_OTHER_PROTOCOL)
 		return reason;
 	ctx->egress = ctx->xdp->ingress_ifindex;

@@ -54,6 +54,15 @@ struct {
 	__type(value, struct lb_history);
 } lb_history SEC(".maps");
 
+/* Bounded, and the oldest give way: a flood costs fragments of others, never packets that are
+ * whole. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, LB_FRAGMENTS);
+	__type(key, struct lb_fragment_key);
+	__type(value, struct lb_fragment);
+} lb_fragments SEC(".maps");
+
 struct {
 	__uint(type, BPF_MAP_TYPE_DEVMAP_HASH);
 	__uint(max_entries, LB_PORTS_MAX);

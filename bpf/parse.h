@@ -92,6 +92,7 @@ static __always_inline __be16 lb_dst_port(__be32 ports)
 #define LB_WALK_L3(walk) ((__u32)(walk)&0xff)
 #define LB_WALK_L4(walk) ((__u32)(walk) >> 8 & 0x7ff)
 #define LB_WALK_PROTO(walk) ((__u8)((walk) >> 24))
+#define LB_WALK_FIRST (1l << 19) /* beside them: the first of several fragments */
 
 static __always_inline long lb_walk_answer(__u32 l3, __u32 l4, __u8 proto)
 {
@@ -110,13 +111,15 @@ static __always_inline long lb_walk_v4(void *data, void *data_end, __u32 l3)
 		return -LB_R_MALFORMED;
 	if (ip->frag_off & bpf_htons(LB_V4_FRAGMENT_OFFSET))
 		return -LB_R_FRAGMENT;
-	return lb_walk_answer(l3, l3 + header, ip->protocol);
+	return lb_walk_answer(l3, l3 + header, ip->protocol) |
+	       (ip->frag_off & bpf_htons(LB_V4_MORE_FRAGMENTS) ? LB_WALK_FIRST : 0);
 }
 
 static __always_inline long lb_walk_v6(void *data, void *data_end, __u32 l3)
 {
 	const struct ipv6hdr *ip = data + l3;
 	__u32 l4 = l3 + sizeof(*ip);
+	long first = 0;
 	__u8 proto;
 
 	if ((void *)(ip + 1) > data_end || ip->version != 6)
@@ -137,6 +140,8 @@ static __always_inline long lb_walk_v6(void *data, void *data_end, __u32 l3)
 		if (proto == IPPROTO_FRAGMENT) {
 			if (option->fragment_offset & bpf_htons(LB_V6_FRAGMENT_OFFSET))
 				return -LB_R_FRAGMENT;
+			if (option->fragment_offset & bpf_htons(1))
+				first = LB_WALK_FIRST;
 			l4 += 8;
 		} else {
 			l4 += (option->length + 1) * 8;
@@ -145,11 +150,12 @@ static __always_inline long lb_walk_v6(void *data, void *data_end, __u32 l3)
 			return -LB_R_MALFORMED;
 		proto = option->next;
 	}
-	return lb_walk_answer(l3, l4, proto);
+	return lb_walk_answer(l3, l4, proto) | first;
 }
 
-/* The way through any frame: tags, options, extension headers. Offsets or -LB_R_<reason>. */
-static __always_inline long lb_walk(void *data, void *data_end)
+/* Past the link header: the offset of the network header, and IPPROTO_IPIP or _IPV6 for its kind.
+ */
+static __always_inline long lb_walk_link(void *data, void *data_end)
 {
 	const struct ethhdr *eth = data;
 	__u32 l3 = sizeof(*eth);
@@ -169,10 +175,21 @@ static __always_inline long lb_walk(void *data, void *data_end)
 		l3 += sizeof(*tag);
 	}
 	if (type == bpf_htons(ETH_P_IP))
-		return lb_walk_v4(data, data_end, l3);
+		return lb_walk_answer(l3, 0, IPPROTO_IPIP);
 	if (type == bpf_htons(ETH_P_IPV6))
-		return lb_walk_v6(data, data_end, l3);
+		return lb_walk_answer(l3, 0, IPPROTO_IPV6);
 	return -LB_R_NOT_IP;
+}
+
+/* The way through any frame: tags, options, extension headers. Offsets or -LB_R_<reason>. */
+static __always_inline long lb_walk(void *data, void *data_end)
+{
+	const long link = lb_walk_link(data, data_end);
+
+	if (link < 0)
+		return link;
+	return LB_WALK_PROTO(link) == IPPROTO_IPV6 ? lb_walk_v6(data, data_end, LB_WALK_L3(link))
+						   : lb_walk_v4(data, data_end, LB_WALK_L3(link));
 }
 
 /* By quads: what is read word by word and then used as quads stalls the CPU. */
@@ -264,7 +281,7 @@ static __always_inline bool lb_is_plain(struct lb_packet *pkt, void *data, void 
 		pkt->proto = v4->protocol;
 		pkt->l4 = (void *)(v4 + 1);
 		return *(const __u8 *)v4 == 0x45 &&
-		       !(v4->frag_off & bpf_htons(LB_V4_FRAGMENT_OFFSET));
+		       !(v4->frag_off & bpf_htons(LB_V4_FRAGMENT_OFFSET | LB_V4_MORE_FRAGMENTS));
 	}
 	if (type != bpf_htons(ETH_P_IPV6) || (void *)(v6 + 1) > data_end)
 		return false;

@@ -219,7 +219,24 @@ struct lb_trace {
 	bool is_reply;
 	bool is_left; /* to the kernel to send on */
 	__u8 dst_mac[6], src_mac[6];
-	__u16 reserved;
+	__u16 service; /* whose packet it is, if has_service */
+	bool has_service;
+	__u8 reserved[3];
+};
+
+/* Packets in pieces, by what all fragments of one share; what the first one has shown. */
+#define LB_FRAGMENTS 8192
+struct lb_fragment_key {
+	union lb_addr src, dst;
+	__be32 id;
+	__u32 proto; /* after the fragment header, which need not be the transport's */
+};
+
+struct lb_fragment {
+	__u32 seen;
+	__be32 ports;
+	__u32 end;   /* of the first fragment's bytes */
+	__u32 proto; /* of the transport */
 };
 
 /* Counters of one CPU. received = sum of reason[]. */

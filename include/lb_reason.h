@@ -25,10 +25,12 @@ enum lb_verdict {
 	X(TTL_TOLD, ttl_told, LB_SENT, "TTL or hop limit ran out here; its sender was told (time exceeded)") \
 	X(ICMP_FORWARDED, icmp_forwarded, LB_SENT, "ICMP error, sent to the backend whose flow it speaks of") \
 	X(ICMP_REPLIED, icmp_replied, LB_SENT, "ICMP error about what was sent to a backend, sent to the client") \
+	X(FRAGMENT_FORWARDED, fragment_forwarded, LB_SENT, "later fragment, sent to where its first one went") \
+	X(FRAGMENT_REPLIED, fragment_replied, LB_SENT, "later fragment of a reply, sent to the client") \
 	X(NOT_IP, not_ip, LB_PASSED, "neither IPv4 nor IPv6")                                      \
 	X(MALFORMED, malformed, LB_PASSED, "cut short or inconsistent headers; the kernel decides") \
 	X(OTHER_PROTOCOL, other_protocol, LB_PASSED, "neither TCP nor UDP, nor an ICMP error about a balanced flow")                        \
-	X(FRAGMENT, fragment, LB_PASSED, "later fragment, carries no ports")                       \
+	X(FRAGMENT, fragment, LB_PASSED, "later fragment of a packet whose first one was not balanced here, or comes after it")                       \
 	X(NOT_OURS, not_ours, LB_PASSED, "no service has this address and port")                   \
 	X(HOST_REPLY, host_reply, LB_PASSED, "from a backend, but of no balanced flow: the host's own") \
 	X(LEFT_TO_KERNEL, left_to_kernel, LB_PASSED, "rewritten, and left to the kernel to resolve the next hop's link address or to fragment it") \
@@ -46,6 +48,8 @@ enum lb_verdict {
 	X(NO_ROUTE, no_route, LB_DROPPED, "no route, a blackhole route, or this host itself: 'ip route get'")        \
 	X(MTU_EXCEEDED, mtu_exceeded, LB_DROPPED, "larger than the way out carries, and its sender may not be told: lower the sender's MTU") \
 	X(ICMP_LIMITED, icmp_limited, LB_DROPPED, "too large or out of hops, and its sender not told: so many are told a second") \
+	X(FRAGMENT_TINY, fragment_tiny, LB_DROPPED, "first fragment without a whole transport header (RFC 1858)") \
+	X(FRAGMENT_OVERLAP, fragment_overlap, LB_DROPPED, "fragment that overlaps its first one (RFC 3128, RFC 5722)") \
 	X(INTERNAL, internal, LB_DROPPED, "a map entry was missing: report it")
 /* clang-format on */
 

@@ -7,7 +7,7 @@
 #include "cast.h"
 
 enum way { FROM_CLIENT, FROM_BACKEND };
-enum becomes { SAME, BALANCED, REPLY, LEFT, ECHOED, TOLD, QUOTED };
+enum becomes { SAME, BALANCED, REPLY, LEFT, ECHOED, TOLD, QUOTED, PIECE };
 /* QUOTED: in is of a flow; the frame is an error of type icmp about the packet against it. */
 enum family { BOTH, V4, V6 };
 

@@ -105,6 +105,23 @@ static void make_other_address(struct frame *frame, bool is_v6)
 	frame->data[frame->l3 + (is_v6 ? 39 : 19)] = 99;
 }
 
+/* Just 8 bytes of the transport header, as the lengths say too. */
+static void make_tiny(struct frame *frame, bool is_v6)
+{
+	const __u32 length = frame->l4 + 8 - frame->l3 - (is_v6 ? 40 : 0);
+	__u8 *field = frame->data + frame->l3 + (is_v6 ? 4 : 2);
+
+	frame->length = frame->l4 + 8;
+	field[0] = (__u8)(length >> 8);
+	field[1] = (__u8)length;
+}
+
+static void make_other_tiny(struct frame *frame, bool is_v6)
+{
+	make_tiny(frame, is_v6);
+	make_other_address(frame, is_v6);
+}
+
 /* A total length that ends before the transport header does. */
 static void shorten_length(struct frame *frame, bool is_v6)
 {
@@ -161,11 +178,29 @@ const struct row packet_rows[] = {
 	ROW("routing", NAT, FROM_CLIENT, BALANCED, LB_R_FORWARDED, TCP(.tcp_flags = TCP_ACK, .chain = { RTG }, .chain_length = 1), .family = V6),
 	ROW("six headers, two tags", NAT, FROM_CLIENT, BALANCED, LB_R_FORWARDED, TCP(.tcp_flags = TCP_ACK, .chain = { HBH, DST, RTG, DST, RTG, DST }, .chain_length = 6, .tags = 2), .family = V6),
 	ROW("seven headers", NAT, FROM_CLIENT, SAME, LB_R_OTHER_PROTOCOL, TCP(.tcp_flags = TCP_ACK, .chain = { HBH, DST, RTG, DST, RTG, DST, DST }, .chain_length = 7), .family = V6),
-	ROW("first fragment", NAT, FROM_CLIENT, BALANCED, LB_R_FORWARDED, UDP(.payload = 800, .fragment = 0x2000), .family = V4),
-	ROW("first fragment", NAT, FROM_CLIENT, BALANCED, LB_R_FORWARDED, UDP(.payload = 800, .fragment = 1, .chain = { HBH, FRG }, .chain_length = 2), .family = V6),
-	ROW("later fragment", NAT, FROM_CLIENT, SAME, LB_R_FRAGMENT, UDP(.payload = 800, .fragment = 0x2064), .family = V4),
-	ROW("last fragment, options", NAT, FROM_CLIENT, SAME, LB_R_FRAGMENT, UDP(.payload = 80, .fragment = 0x0064, .option_bytes = 8), .family = V4),
-	ROW("later fragment", NAT, FROM_CLIENT, SAME, LB_R_FRAGMENT, UDP(.payload = 800, .fragment = 801, .chain = { FRG }, .chain_length = 1), .family = V6),
+	/* fragments; all of one family are of one packet */
+	ROW("later fragment, unknown", NAT, FROM_CLIENT, SAME, LB_R_FRAGMENT, UDP(.payload = 800, .fragment = 0x2064), .family = V4),
+	ROW("later fragment, unknown", NAT, FROM_CLIENT, SAME, LB_R_FRAGMENT, UDP(.payload = 800, .fragment = 801, .chain = { FRG }, .chain_length = 1), .family = V6),
+	ROW("first fragment", NAT, FROM_CLIENT, BALANCED, LB_R_FORWARDED, UDP(.payload = 792, .fragment = 0x2000), .family = V4),
+	ROW("first fragment", NAT, FROM_CLIENT, BALANCED, LB_R_FORWARDED, UDP(.payload = 792, .fragment = 1, .chain = { HBH, FRG }, .chain_length = 2), .family = V6),
+	ROW("later fragment", NAT, FROM_CLIENT, PIECE, LB_R_FRAGMENT_FORWARDED, UDP(.payload = 800, .fragment = 0x2064), .family = V4),
+	ROW("later fragment", NAT, FROM_CLIENT, PIECE, LB_R_FRAGMENT_FORWARDED, UDP(.payload = 800, .fragment = 801, .chain = { FRG }, .chain_length = 1), .family = V6),
+	ROW("last fragment, options, tag", NAT, FROM_CLIENT, PIECE, LB_R_FRAGMENT_FORWARDED, UDP(.payload = 80, .fragment = 0x0064, .option_bytes = 8, .tags = 1), .family = V4),
+	ROW("last fragment, header, tags", NAT, FROM_CLIENT, PIECE, LB_R_FRAGMENT_FORWARDED, UDP(.payload = 80, .fragment = 800, .chain = { DST, FRG }, .chain_length = 2, .tags = 2), .family = V6),
+	ROW("later fragment, last hop", NAT, FROM_CLIENT, SAME, LB_R_TTL_EXCEEDED, UDP(.payload = 80, .fragment = 0x0064, .ttl = 1), .family = V4),
+	ROW("later fragment, last hop", NAT, FROM_CLIENT, SAME, LB_R_TTL_EXCEEDED, UDP(.payload = 80, .fragment = 800, .chain = { FRG }, .chain_length = 1, .ttl = 1), .family = V6),
+	ROW("overlapping fragment", NAT, FROM_CLIENT, SAME, LB_R_FRAGMENT_OVERLAP, UDP(.payload = 80, .fragment = 0x2063), .family = V4),
+	ROW("overlapping fragment", NAT, FROM_CLIENT, SAME, LB_R_FRAGMENT_OVERLAP, UDP(.payload = 80, .fragment = 793, .chain = { FRG }, .chain_length = 1), .family = V6),
+	ROW("overlaps the flags", NAT, FROM_CLIENT, SAME, LB_R_FRAGMENT_OVERLAP, TCP(.tcp_flags = TCP_SYN, .fragment = 0x2001), .family = V4),
+	ROW("overlaps the flags", NAT, FROM_CLIENT, SAME, LB_R_FRAGMENT_OVERLAP, TCP(.tcp_flags = TCP_SYN, .fragment = 9, .chain = { FRG }, .chain_length = 1), .family = V6),
+	ROW("overlaps another's", NAT, FROM_CLIENT, SAME, LB_R_FRAGMENT, TCP(.tcp_flags = TCP_SYN, .fragment = 0x2001), .family = V4, .spoil = make_other_address),
+	ROW("tiny fragment", NAT, FROM_CLIENT, SAME, LB_R_FRAGMENT_TINY, TCP(.tcp_flags = TCP_SYN, .fragment = 0x2000), .family = V4, .spoil = make_tiny),
+	ROW("tiny fragment", NAT, FROM_CLIENT, SAME, LB_R_FRAGMENT_TINY, TCP(.tcp_flags = TCP_SYN, .fragment = 1, .chain = { FRG, DST }, .chain_length = 2), .family = V6, .spoil = make_tiny),
+	ROW("tiny, another's", NAT, FROM_CLIENT, SAME, LB_R_MALFORMED, TCP(.tcp_flags = TCP_SYN, .fragment = 0x2000), .family = V4, .spoil = make_other_tiny),
+	ROW("first of a reply", NAT, FROM_BACKEND, REPLY, LB_R_REPLIED, UDP(.payload = 792, .fragment = 0x2000), .family = V4),
+	ROW("first of a reply", NAT, FROM_BACKEND, REPLY, LB_R_REPLIED, UDP(.payload = 792, .fragment = 1, .chain = { FRG }, .chain_length = 1), .family = V6),
+	ROW("later of a reply", NAT, FROM_BACKEND, PIECE, LB_R_FRAGMENT_REPLIED, UDP(.payload = 801, .fragment = 0x2064), .family = V4),
+	ROW("later of a reply", NAT, FROM_BACKEND, PIECE, LB_R_FRAGMENT_REPLIED, UDP(.payload = 801, .fragment = 801, .chain = { FRG }, .chain_length = 1), .family = V6),
 	ROW("one-armed", ONE_ARM, FROM_CLIENT, BALANCED, LB_R_FORWARDED, TCP(.tcp_flags = TCP_SYN)),
 	/* nat, reply */
 	ROW("nat reply", NAT, FROM_BACKEND, REPLY, LB_R_REPLIED, TCP(.tcp_flags = TCP_SYN | TCP_ACK)),
@@ -220,6 +255,14 @@ const struct row packet_rows[] = {
 	ROW("fullnat UDP, error to backend", FULL, FROM_CLIENT, QUOTED, LB_R_ICMP_FORWARDED, UDP(.icmp = 0x0200, .payload = 4), .state = LB_FLOW_ESTABLISHED, .family = V6),
 	ROW("fullnat UDP, error to client", FULL, FROM_BACKEND, QUOTED, LB_R_ICMP_REPLIED, UDP(.icmp = 0x0304, .payload = 4), .state = LB_FLOW_ESTABLISHED, .family = V4),
 	ROW("fullnat UDP, error to client", FULL, FROM_BACKEND, QUOTED, LB_R_ICMP_REPLIED, UDP(.icmp = 0x0200, .payload = 4), .state = LB_FLOW_ESTABLISHED, .family = V6),
+	ROW("fullnat first fragment", FULL, FROM_CLIENT, BALANCED, LB_R_FORWARDED, UDP(.payload = 792, .fragment = 0x2000), .family = V4, .state = LB_FLOW_ESTABLISHED),
+	ROW("fullnat first fragment", FULL, FROM_CLIENT, BALANCED, LB_R_FORWARDED, UDP(.payload = 792, .fragment = 1, .chain = { FRG }, .chain_length = 1), .family = V6, .state = LB_FLOW_ESTABLISHED),
+	ROW("fullnat later fragment", FULL, FROM_CLIENT, PIECE, LB_R_FRAGMENT_FORWARDED, UDP(.payload = 77, .fragment = 0x0064), .family = V4, .state = LB_FLOW_ESTABLISHED),
+	ROW("fullnat later fragment", FULL, FROM_CLIENT, PIECE, LB_R_FRAGMENT_FORWARDED, UDP(.payload = 77, .fragment = 800, .chain = { FRG }, .chain_length = 1), .family = V6, .state = LB_FLOW_ESTABLISHED),
+	ROW("fullnat first of a reply", FULL, FROM_BACKEND, REPLY, LB_R_REPLIED, UDP(.payload = 792, .fragment = 0x2000), .family = V4, .state = LB_FLOW_ESTABLISHED),
+	ROW("fullnat first of a reply", FULL, FROM_BACKEND, REPLY, LB_R_REPLIED, UDP(.payload = 792, .fragment = 1, .chain = { FRG }, .chain_length = 1), .family = V6, .state = LB_FLOW_ESTABLISHED),
+	ROW("fullnat later of a reply", FULL, FROM_BACKEND, PIECE, LB_R_FRAGMENT_REPLIED, UDP(.payload = 77, .fragment = 0x0064), .family = V4, .state = LB_FLOW_ESTABLISHED),
+	ROW("fullnat later of a reply", FULL, FROM_BACKEND, PIECE, LB_R_FRAGMENT_REPLIED, UDP(.payload = 77, .fragment = 800, .chain = { FRG }, .chain_length = 1), .family = V6, .state = LB_FLOW_ESTABLISHED),
 	ROW("host's own, fullnat backend", FULL, FROM_BACKEND, SAME, LB_R_HOST_REPLY, TCP(.tcp_flags = TCP_ACK, .dst_port = 45678), .is_to_host = true),
 	ROW("host's own, nat backend", NAT, FROM_BACKEND, SAME, LB_R_HOST_REPLY, TCP(.tcp_flags = TCP_ACK, .dst_port = 45678), .is_to_host = true),
 	/* what is not for a backend */

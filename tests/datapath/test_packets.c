@@ -205,6 +205,13 @@ static void wrap_both(const struct row *row, const struct spec *input, const str
 	     padding, wanted);
 }
 
+/* A later fragment gets new addresses; what is in it stays. */
+static void build_piece(const struct spec *output, const struct frame *in, struct frame *out)
+{
+	frame_build(output, out);
+	memcpy(out->data + out->l4, in->data + in->l4, in->length - in->l4);
+}
+
 static void run_row(const struct row *row, bool is_v6)
 {
 	const struct world_port *port = row->way == FROM_CLIENT ? &world.client : &world.backend;
@@ -234,6 +241,9 @@ static void run_row(const struct row *row, bool is_v6)
 		wanted = in;
 	} else if (row->becomes == QUOTED) {
 		assert_true(frame_is_sound(&out, is_v6, is_v6 ? IPPROTO_ICMPV6 : IPPROTO_ICMP));
+	} else if (row->becomes == PIECE) {
+		describe_output(row, &input, &output);
+		build_piece(&output, &in, &wanted);
 	} else if (row->becomes == TOLD) {
 		const union lb_addr vip = world_addr(cast_vip(row->part, is_v6));
 
@@ -454,6 +464,46 @@ static void test_quote_cuts(void **state)
 				continue; /* half of the checksum stays half of the old one */
 			run_quote(&row, is_v6, 0);
 			run_quote(&row, is_v6, 24);
+		}
+	}
+}
+
+/* Fragments that follow a noted first one, cut at every length: the headers are enough. */
+static void test_piece_cuts(void **state)
+{
+	(void)state;
+	for (int kind = 0; kind < 2 * 3; kind++) {
+		const bool is_v6 = kind & 1;
+		struct row row = { .part = NAT,
+				   .becomes = PIECE,
+				   .in = { .proto = IPPROTO_UDP,
+					   .payload = 16,
+					   .tags = kind / 2,
+					   .chain = { IPPROTO_FRAGMENT },
+					   .chain_length = is_v6,
+					   .fragment = is_v6 ? 1 : 0x2000 } };
+		struct frame in, out, wanted;
+		struct spec spec, output;
+		__u32 full;
+
+		describe_input(&row, is_v6, &spec);
+		frame_build(&spec, &in);
+		assert_int_equal(run_counted(&world.client, &in, &out, LB_R_FORWARDED),
+				 XDP_REDIRECT);
+		spec.fragment = is_v6 ? 24 : 3;
+		describe_output(&row, &spec, &output);
+		frame_build(&spec, &in);
+		build_piece(&output, &in, &wanted);
+		full = in.length;
+		for (in.length = in.l3; in.length < full; in.length++) {
+			const bool is_whole = in.length >= in.l4;
+
+			wanted.length = in.length;
+			assert_int_equal(
+				run_counted(&world.client, &in, &out,
+					    is_whole ? LB_R_FRAGMENT_FORWARDED : LB_R_MALFORMED),
+				is_whole ? XDP_REDIRECT : XDP_PASS);
+			assert_same_frame(&out, is_whole ? &wanted : &in);
 		}
 	}
 }
@@ -763,6 +813,7 @@ static int run_group(void)
 		cmocka_unit_test(test_echo_cuts),
 		cmocka_unit_test(test_errors_are_limited),
 		cmocka_unit_test(test_quote_cuts),
+		cmocka_unit_test(test_piece_cuts),
 		cmocka_unit_test(test_neighbours),
 		cmocka_unit_test(test_client_moves),
 		cmocka_unit_test(test_client_changes_interface),

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-only
 # ICMP around services: their addresses answer pings, traceroute sees the balancer, and senders
-# learn of links on the way that carry less than theirs do.
+# learn of links on the way that carry less than theirs do. And datagrams in fragments.
 #
 #   far ── client ── eth0 lb eth1 ── switch ── s1 ── deep      client and s1 are routers here, and
 #         198.51.100.200                          192.0.2.100   their way outwards is narrow
@@ -213,6 +213,48 @@ others_errors() {
 	done
 }
 
+# Datagrams of several fragments there and back, each from a port of its own.
+large_datagrams() {
+	from client 30 "$PYTHON" - "$(vip "$family")" <<'PY'
+import os, socket, sys
+family = socket.AF_INET6 if ":" in sys.argv[1] else socket.AF_INET
+lost = 0
+for number in range(40):
+    with socket.socket(family, socket.SOCK_DGRAM) as sock:
+        sock.settimeout(2)
+        sock.connect((sys.argv[1], 53))
+        data = os.urandom(1500 + 900 * (number % 8))
+        for _ in range(3):
+            try:
+                sock.send(data)
+                back = sock.recv(65535)
+                break
+            except TimeoutError:
+                lost += 1
+        else:
+            sys.exit(f"no answer to {len(data)} bytes")
+        if back.partition(b" ")[2] != data:
+            sys.exit(f"{len(data)} bytes came back changed")
+print(f"{lost} asked again")
+PY
+}
+
+fragments() {
+	local family mode server
+
+	for family in 4 6; do
+		for mode in fullnat nat; do
+			lb service add dns udp "$(vip_port "$family" 53)" mode "$mode"
+			for server in "${SERVERS[@]}"; do
+				lb backend add dns "$(backend_of "$family" "$server" 5300)"
+			done
+			check "IPv$family $mode: large datagrams" \
+				counts fragment_forwarded counts fragment_replied large_datagrams
+			lb service del dns
+		done
+	done
+}
+
 main() {
 	start_scenario
 	trap end_icmp EXIT
@@ -221,6 +263,7 @@ main() {
 	make_blob
 	start_all_nginx
 	start_all_uploads
+	start_all_echoes
 	start_in deep upload-deep "$PYTHON" "$TESTS/servers/upload.py" deep 5100
 	wait_for 10 is_listening deep 5100 || die "upload in deep does not listen"
 	warm_up
@@ -229,6 +272,7 @@ main() {
 	warm_up
 	own_errors
 	others_errors
+	fragments
 }
 
 main

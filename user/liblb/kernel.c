@@ -54,6 +54,7 @@ static const char *const map_names[LB_MAP_COUNT] = {
 	[LB_MAP_COUNTERS] = "lb_counters",
 	[LB_MAP_ROUTES] = "lb_routes",
 	[LB_MAP_SEED] = "lb_seed",
+	[LB_MAP_FRAGMENTS] = "lb_fragments",
 	[LB_MAP_TRACE] = "lb_trace",
 	[LB_MAP_ICMP_BUDGET] = "lb_icmp_budget",
 	[LB_MAP_HISTORY] = "lb_history",
