@@ -89,7 +89,7 @@ bad_interfaces() {
 	bad "interface does not exist" 1 "eth9" attach eth9
 	bad "interface to detach is not attached" 1 "eth2" detach eth2
 	bad "interface is down" 1 "eth2.*(down|up)" attach eth2
-	ip -n "${PREFIX}lb" link set dev eth3 xdpdrv obj "$(pass_program)" sec xdp
+	ip -n "${PREFIX}lb" link set dev eth3 xdpdrv obj "$(pass_program)" sec xdp.frags
 	bad "interface has another XDP program" 1 "eth3.*(program|XDP)" attach eth3
 	ip -n "${PREFIX}lb" -d link show dev eth3 | grep -q "prog/xdp" ||
 		not_ok "another's XDP program stays" "it is gone"

@@ -255,6 +255,54 @@ fragments() {
 	done
 }
 
+# Frames of 9000 bytes, which native XDP sees in several buffers.
+widen() {
+	local name
+
+	for name in client lb; do
+		ip -n "$PREFIX$name" link set eth0 mtu 9000
+	done
+	ip -n "${PREFIX}lb" link set eth1 mtu 9000
+	for name in lb "${SERVERS[@]}" br0; do
+		ip -n "${PREFIX}sw" link set "$name" mtu 9000
+	done
+	for name in "${SERVERS[@]}"; do
+		ip -n "$PREFIX$name" link set eth0 mtu 9000
+	done
+}
+
+# is_jumbo COMMAND…: it succeeds, and what comes in at s1 for it is few frames.
+is_jumbo() {
+	local before after
+
+	before=$(in_ns s1 cat /sys/class/net/eth0/statistics/rx_packets)
+	"$@"
+	after=$(in_ns s1 cat /sys/class/net/eth0/statistics/rx_packets)
+	[ $((after - before)) -lt $((BLOB_MB * 1048576 / 4000)) ] || {
+		echo "$((after - before)) frames for $BLOB_MB MB"
+		return 1
+	}
+}
+
+jumbo() {
+	local family mode
+
+	widen
+	lb -q attach eth0
+	lb -q attach eth1
+	for family in 4 6; do
+		for mode in fullnat nat; do
+			add_web web "$family" "$mode" 80 1
+			lb service add up tcp "$(vip_port "$family" 81)" mode "$mode"
+			lb backend add up "$(backend_of "$family" s1 5100)"
+			check "IPv$family $mode: MTU 9000, upload" is_jumbo upload
+			check "IPv$family $mode: MTU 9000, download" is_jumbo download
+			check "IPv$family $mode: MTU 9000, ping" counts echo_reply ping_vip -s 8000 -M "do"
+			del_services
+		done
+	done
+}
+
 main() {
 	start_scenario
 	trap end_icmp EXIT
@@ -273,6 +321,7 @@ main() {
 	own_errors
 	others_errors
 	fragments
+	jumbo
 }
 
 main
