@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * Answers ARP (RFC 826) and neighbour solicitation (RFC 4861, 7.2) for services' addresses, for
- * one-armed set-ups in which the addresses are on-link. Only where 'attach IF arp on' asked for it.
+ * one-armed set-ups in which the addresses are on-link. Only where 'attach IF arp on' asked for it;
+ * elsewhere the kernel is kept from answering for what lbctl made an address of this host.
  */
 #ifndef LB_ARP_H
 #define LB_ARP_H
@@ -41,13 +42,14 @@ struct lb_nd {
 	__u8 mac[6];
 };
 
-LB_INLINE bool lb_is_service_address(const union lb_addr *addr)
+/* What the look-up table says of a service's address: LB_IS_ADDRESS and more, or 0. */
+LB_INLINE __u32 lb_find_address(const union lb_addr *addr)
 {
-	__u32 zero = 0;
+	__u32 zero = 0, found;
 	const struct lb_control *control = bpf_map_lookup_elem(&lb_control, &zero);
 
-	return control &&
-	       (lb_look_up(control, LB_LOOKUP_SERVICES, addr, 0, 0) & LB_IS_MASK) == LB_IS_ADDRESS;
+	found = control ? lb_look_up(control, LB_LOOKUP_SERVICES, addr, 0, 0) : 0;
+	return (found & LB_IS_MASK) == LB_IS_ADDRESS ? found : 0;
 }
 
 LB_INLINE int lb_answer_arp(struct ethhdr *eth, const struct lb_port *port, void *data_end)
@@ -55,14 +57,18 @@ LB_INLINE int lb_answer_arp(struct ethhdr *eth, const struct lb_port *port, void
 	struct lb_arp *arp = (void *)(eth + 1);
 	union lb_addr target;
 	__be32 sender;
+	__u32 found;
 
 	if ((void *)(arp + 1) > data_end || arp->operation != bpf_htons(LB_ARP_REQUEST) ||
 	    arp->protocol != bpf_htons(ETH_P_IP) || arp->protocol_size != 4 ||
 	    arp->hardware_size != ETH_ALEN)
 		return -LB_R_NOT_IP;
 	lb_addr_from_v4(&target, arp->target);
-	if (!lb_is_service_address(&target))
+	found = lb_find_address(&target);
+	if (!found)
 		return -LB_R_NOT_IP;
+	if (!(port->flags & LB_P_ARP))
+		return found & LB_IS_HIDDEN ? -LB_R_ARP_HIDDEN : -LB_R_NOT_IP;
 	sender = arp->sender;
 	arp->operation = bpf_htons(LB_ARP_ANSWER);
 	__builtin_memcpy(arp->target_mac, arp->sender_mac, ETH_ALEN);
@@ -97,7 +103,7 @@ LB_INLINE int lb_answer_nd(struct ethhdr *eth, const struct lb_port *port, void 
 	    nd->ip.payload_len != bpf_htons(sizeof(*nd) - sizeof(nd->ip)))
 		return -LB_R_OTHER_PROTOCOL;
 	__builtin_memcpy(&target, &nd->target, sizeof(target));
-	if (!lb_is_service_address(&target))
+	if (!lb_find_address(&target))
 		return -LB_R_OTHER_PROTOCOL;
 	__builtin_memcpy(&asker, &nd->ip.saddr, sizeof(asker));
 	if (!asker.quads[0] && !asker.quads[1])
@@ -127,11 +133,11 @@ __noinline int lb_answer_neighbour(struct xdp_md *xdp, int reason)
 	__u32 number = lb_port_number;
 	const struct lb_port *port = bpf_map_lookup_elem(&lb_ports, &number);
 
-	if (!port || !(port->flags & LB_P_ARP) || (void *)(eth + 1) > data_end)
+	if (!port || (void *)(eth + 1) > data_end)
 		return reason;
 	if (eth->h_proto == bpf_htons(ETH_P_ARP))
 		return lb_answer_arp(eth, port, data_end);
-	if (eth->h_proto == bpf_htons(ETH_P_IPV6))
+	if (port->flags & LB_P_ARP && eth->h_proto == bpf_htons(ETH_P_IPV6))
 		return lb_answer_nd(eth, port, data_end);
 	return reason;
 }

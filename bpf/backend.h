@@ -70,6 +70,36 @@ LB_INLINE int lb_pick_recorded(struct lb_ctx *ctx, struct lb_flow *flow)
 	return -LB_R_BACKEND_GONE;
 }
 
+/*
+ * For modes without a flow of their own: counts a connection, and records which backend a flow of
+ * UDP has.
+ */
+LB_INLINE int lb_record_backend(struct lb_ctx *ctx)
+{
+	const struct lb_packet *pkt = &ctx->pkt;
+	struct lb_flow *seed;
+
+	if (pkt->proto == IPPROTO_TCP) {
+		if (lb_is_opening(pkt))
+			ctx->local->connections++;
+		return 0;
+	}
+	if (ctx->flow) {
+		lb_flow_advance(ctx->flow, ctx->flow_index, pkt, false, ctx->now);
+		return 0;
+	}
+	if (ctx->service->flags & LB_S_STATELESS)
+		return 0;
+	/* Without room the flow goes by the hash, as a stateless one does. */
+	seed = lb_flow_seed(ctx);
+	if (!seed)
+		return -LB_R_INTERNAL;
+	seed->endpoint = ctx->backend->endpoint;
+	lb_flow_record(seed);
+	ctx->local->connections++;
+	return 0;
+}
+
 LB_INLINE int lb_pick_backend(struct lb_ctx *ctx)
 {
 	int err;

@@ -14,7 +14,7 @@ LB_INLINE int lb_forward_nat(struct lb_ctx *ctx)
 {
 	const struct lb_backend *backend = ctx->backend;
 	struct lb_packet *pkt = &ctx->pkt;
-	int err;
+	int err, recorded;
 
 	ctx->new_dst = &backend->addr;
 	ctx->new_sum = backend->sum;
@@ -22,21 +22,9 @@ LB_INLINE int lb_forward_nat(struct lb_ctx *ctx)
 	err = lb_hop_find(ctx, &ctx->local->hop, backend->version, NULL, &backend->addr);
 	if (err && err != -LB_R_NO_NEIGHBOUR && err != -LB_R_LEFT_TO_KERNEL)
 		return err == -LB_R_HOST_REPLY ? -LB_R_NO_ROUTE : err;
-	if (pkt->proto == IPPROTO_TCP) {
-		if (lb_is_opening(pkt))
-			ctx->local->connections++;
-	} else if (ctx->flow) {
-		lb_flow_advance(ctx->flow, ctx->flow_index, pkt, false, ctx->now);
-	} else if (!(ctx->service->flags & LB_S_STATELESS)) {
-		struct lb_flow *seed = lb_flow_seed(ctx);
-
-		/* Without room the flow goes by the hash, as a stateless one does. */
-		if (!seed)
-			return -LB_R_INTERNAL;
-		seed->endpoint = backend->endpoint;
-		lb_flow_record(seed);
-		ctx->local->connections++;
-	}
+	recorded = lb_record_backend(ctx);
+	if (recorded)
+		return recorded;
 	/* The kernel can resolve the next hop of this packet, or fragment it: its source is not
 	 * the host's own. */
 	return lb_rewrite(ctx) ?: (err ? -LB_R_LEFT_TO_KERNEL : -LB_R_FORWARDED);

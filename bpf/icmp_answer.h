@@ -285,7 +285,7 @@ LB_INLINE bool lb_echo_v4(void *l3, void *data_end)
 	    bpf_ntohs(ip->tot_len) < sizeof(*ip) + sizeof(*icmp))
 		return false;
 	lb_addr_from_v4(&addr, ip->daddr);
-	if (!lb_is_service_address(&addr))
+	if (!lb_find_address(&addr))
 		return false;
 	ip->daddr = ip->saddr;
 	ip->saddr = addr.words[3];
@@ -307,7 +307,7 @@ LB_INLINE bool lb_echo_v6(void *l3, void *data_end)
 	    bpf_ntohs(ip->payload_len) < sizeof(*icmp))
 		return false;
 	lb_read_addr(&addr, &ip->daddr);
-	if (!lb_is_service_address(&addr))
+	if (!lb_find_address(&addr))
 		return false;
 	lb_read_addr((union lb_addr *)&ip->daddr, &ip->saddr);
 	lb_read_addr((union lb_addr *)&ip->saddr, &addr);

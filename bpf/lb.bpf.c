@@ -7,6 +7,7 @@
 #include "finish.h"
 #include "fragment.h"
 #include "fwd_fullnat.h"
+#include "fwd_local.h"
 #include "fwd_nat.h"
 #include "icmp_answer.h"
 #include "icmp_error.h"
@@ -18,6 +19,9 @@ LB_INLINE int lb_to_backend(struct lb_ctx *ctx)
 
 	if (err)
 		return err;
+	/* Before hops are counted: it is not forwarded. */
+	if (ctx->backend->mode == LB_MODE_LOCAL)
+		return lb_forward_local(ctx);
 	if (!lb_has_hops_left(&ctx->pkt))
 		return -LB_R_TTL_EXCEEDED;
 	if (ctx->backend->mode == LB_MODE_NAT)

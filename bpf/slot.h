@@ -18,12 +18,13 @@ LB_INLINE bool lb_owner_is_alive(const struct lb_service *service, __u16 owner)
 	return owner != LB_OWNER_NONE && backend && backend->flags & LB_B_IN_USE;
 }
 
-LB_INLINE bool lb_owner_is_nat(const struct lb_service *service, __u16 owner)
+/* Of every mode but full NAT, which has a flow of its own for each connection. */
+LB_INLINE bool lb_owner_is_recorded(const struct lb_service *service, __u16 owner)
 {
 	__u32 number = service->backend_base + owner;
 	const struct lb_backend *backend = bpf_map_lookup_elem(&lb_backends, &number);
 
-	return owner != LB_OWNER_NONE && backend && backend->mode == LB_MODE_NAT;
+	return owner != LB_OWNER_NONE && backend && backend->mode != LB_MODE_FULLNAT;
 }
 
 /* The backend that a recorded flow of this history began with, or else the owner before it. */
@@ -67,7 +68,7 @@ __noinline __u32 lb_resolve_history(struct lb_flow *seed, __u32 slot, __u32 owne
 		return owner & LB_OWNER_MASK;
 	if (owner & LB_RESOLVE_OPENING) {
 		/* Full NAT remembers its flows by itself; nobody has none to remember. */
-		if (!lb_owner_is_nat(service, owner & LB_OWNER_MASK))
+		if (!lb_owner_is_recorded(service, owner & LB_OWNER_MASK))
 			return owner & LB_OWNER_MASK;
 		seed->partner = history->epoch;
 		if (lb_flow_record(seed) >= 0)

@@ -25,6 +25,7 @@ enum lb_mode {
 	LB_MODE_INHERIT, /* of a backend: the service's; of a service: the default, full NAT */
 	LB_MODE_FULLNAT,
 	LB_MODE_NAT,
+	LB_MODE_LOCAL, /* to a process of this host, by assigning its socket (local.bpf.c) */
 };
 
 /*
@@ -72,6 +73,9 @@ struct lb_bucket {
 #define LB_IS_ENDPOINT 0x80000000u
 #define LB_IS_ADDRESS 0xc0000000u /* a service's address, whatever the port: answered by ARP */
 #define LB_IS_MASK 0xc0000000u
+#define LB_IS_HIDDEN                                                                               \
+	0x20000000u /* of an address: lbctl made it this host's, so the kernel must                \
+		       not answer ARP for it */
 
 /*
  * lb_control.lookup: one word a table, so that one store puts a new one into force. Services and

@@ -27,6 +27,7 @@ enum lb_verdict {
 	X(ICMP_REPLIED, icmp_replied, LB_SENT, "ICMP error about what was sent to a backend, sent to the client") \
 	X(FRAGMENT_FORWARDED, fragment_forwarded, LB_SENT, "later fragment, sent to where its first one went") \
 	X(FRAGMENT_REPLIED, fragment_replied, LB_SENT, "later fragment of a reply, sent to the client") \
+	X(LOCAL, local, LB_PASSED, "to a process of this host")                                    \
 	X(NOT_IP, not_ip, LB_PASSED, "neither IPv4 nor IPv6")                                      \
 	X(MALFORMED, malformed, LB_PASSED, "cut short or inconsistent headers; the kernel decides") \
 	X(OTHER_PROTOCOL, other_protocol, LB_PASSED, "neither TCP nor UDP, nor an ICMP error about a balanced flow")                        \
@@ -36,6 +37,8 @@ enum lb_verdict {
 	X(LEFT_TO_KERNEL, left_to_kernel, LB_PASSED, "rewritten, and left to the kernel to resolve the next hop's link address or to fragment it") \
 	X(MAPPED_V6, mapped_v6, LB_DROPPED, "IPv6 packet with an IPv4-mapped address (RFC 4942, 2.2)") \
 	X(NO_BACKEND, no_backend, LB_DROPPED, "the service has no backend with weight: 'lbctl backend list'") \
+	X(NO_LISTENER, no_listener, LB_DROPPED, "no process listens at the local backend's address (before Linux 6.6 none with SO_REUSEPORT counts): 'ss -ltun'") \
+	X(ARP_HIDDEN, arp_hidden, LB_DROPPED, "ARP for a local service's address, not answered: 'lbctl attach IF arp on' if clients are on this link") \
 	X(NO_FLOW, no_flow, LB_DROPPED, "mid-stream packet of a flow that full NAT does not know (expired or never seen)") \
 	X(BACKEND_GONE, backend_gone, LB_DROPPED, "the flow's backend was removed")                \
 	X(FLOWS_FULL, flows_full, LB_DROPPED, "no room for a new flow: 'limits: flows' in the configuration") \

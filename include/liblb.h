@@ -49,7 +49,7 @@ int lb_endpoint_parse(const char *text, union lb_addr *addr, __u16 *port, bool *
 /* "192.0.2.1:80" or "[2001:db8::1]:80". Returns buf. */
 const char *lb_endpoint_format(const union lb_addr *addr, __u16 port, char buf[LB_ADDR_TEXT_SIZE]);
 
-const char *lb_mode_name(enum lb_mode mode); /* "fullnat", "nat"; "inherit" */
+const char *lb_mode_name(enum lb_mode mode); /* "fullnat", "nat", "local"; "inherit" */
 int lb_mode_parse(const char *text, enum lb_mode *out);
 const char *lb_proto_name(__u8 proto); /* "tcp", "udp" */
 int lb_proto_parse(const char *text, __u8 *out);
@@ -137,6 +137,8 @@ struct lb_backend_config *lb_config_find_backend(struct lb_service_config *servi
 /* The port that a backend is reached at: its own, or the service's. */
 __u16 lb_backend_port(const struct lb_service_config *service,
 		      const struct lb_backend_config *backend);
+/* What a mode comes to where it is not given; never LB_MODE_INHERIT. */
+enum lb_mode lb_service_mode(const struct lb_service_config *service);
 enum lb_mode lb_backend_mode(const struct lb_service_config *service,
 			     const struct lb_backend_config *backend);
 /*

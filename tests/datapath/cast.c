@@ -68,6 +68,10 @@ static const struct {
 		      LB_MODE_NAT,
 		      { "203.0.113.48", "2001:db8::48" },
 		      { "198.51.100.18", "2001:db8:c::18" } },
+	[LOCAL] = { "local",
+		    LB_MODE_LOCAL,
+		    { "203.0.113.52", "2001:db8::52" },
+		    { "127.0.0.1", "::1" } },
 };
 
 const char *cast_vip(enum part part, bool is_v6)
@@ -116,7 +120,10 @@ static void add_part(struct lb_config *config, enum part part, bool is_v6, __u8 
 	service->slots = LB_SLOTS_MIN;
 	service->is_stateless = part == PLAIN_UDP;
 	if (parts[part].backend[is_v6] && !(part == GONE && is_gone))
-		world_add_backend(config, name, parts[part].backend[is_v6], CAST_BACKEND_PORT, 1);
+		world_add_backend(config, name, parts[part].backend[is_v6],
+				  part == LOCAL && proto == IPPROTO_UDP ? CAST_SERVICE_PORT
+									: CAST_BACKEND_PORT,
+				  1);
 	/* A second one, out of use, keeps the service tracking its flows when the first is gone. */
 	if (part == GONE)
 		world_add_backend(config, name, parts[FULL].backend[is_v6], CAST_BACKEND_PORT + 1,

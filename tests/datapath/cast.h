@@ -20,6 +20,7 @@ enum part {
 	SELF,	   /* nat, backend that is this host itself */
 	SELF_FULL, /* the same by full NAT */
 	ONE_ARM,   /* backend on the clients' side */
+	LOCAL,	   /* a process of the host */
 	PARTS,
 };
 

@@ -275,6 +275,12 @@ const struct row packet_rows[] = {
 	ROW("wrong length", NAT, FROM_CLIENT, SAME, LB_R_MALFORMED, TCP(.tcp_flags = TCP_SYN, .chain = { DST }, .chain_length = 1), .family = V6, .spoil = shorten_length),
 	ROW("mapped source", NAT, FROM_CLIENT, SAME, LB_R_MAPPED_V6, TCP(.tcp_flags = TCP_SYN), .family = V6, .spoil = map_source),
 	ROW("mapped destination", NAT, FROM_CLIENT, SAME, LB_R_MAPPED_V6, UDP(.payload = 4, .tags = 1), .family = V6, .spoil = map_destination),
+	/* to a process of the host: as it came, also on its last hop */
+	ROW("local SYN", LOCAL, FROM_CLIENT, SAME, LB_R_LOCAL, TCP(.tcp_flags = TCP_SYN)),
+	ROW("local, last hop", LOCAL, FROM_CLIENT, SAME, LB_R_LOCAL, TCP(.tcp_flags = TCP_ACK, .ttl = 1, .payload = 99)),
+	ROW("local, two tags", LOCAL, FROM_CLIENT, SAME, LB_R_LOCAL, TCP(.tcp_flags = TCP_ACK, .tags = 2)),
+	ROW("local UDP", LOCAL, FROM_CLIENT, SAME, LB_R_LOCAL, UDP(.payload = 33)),
+	ROW("local UDP, again", LOCAL, FROM_CLIENT, SAME, LB_R_LOCAL, UDP(.payload = 34)),
 	/* what cannot be forwarded */
 	ROW("last hop", NAT, FROM_CLIENT, TOLD, LB_R_TTL_TOLD, TCP(.tcp_flags = TCP_SYN, .ttl = 1)),
 	ROW("last hop, tag, UDP", NAT, FROM_CLIENT, TOLD, LB_R_TTL_TOLD, UDP(.payload = 13, .ttl = 1, .tags = 1)),

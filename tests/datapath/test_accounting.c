@@ -127,7 +127,7 @@ static void test_sums_agree(void **state)
 		for (int reason = 1; reason < LB_R_COUNT; reason++)
 			ended[reason] += stats->services[i].reasons[reason];
 	}
-	assert_int_equal(in, stats->reasons[LB_R_FORWARDED]);
+	assert_int_equal(in, stats->reasons[LB_R_FORWARDED] + stats->reasons[LB_R_LOCAL]);
 	assert_int_equal(out, stats->reasons[LB_R_REPLIED]);
 	assert_int_equal(ended[LB_R_NO_BACKEND], stats->reasons[LB_R_NO_BACKEND]);
 	assert_int_equal(ended[LB_R_NO_FLOW], stats->reasons[LB_R_NO_FLOW]);

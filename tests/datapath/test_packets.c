@@ -7,7 +7,10 @@
 #include <string.h>
 #include <unistd.h>
 
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
 #include <linux/bpf.h>
+#include <linux/pkt_cls.h>
 
 #include "packet.h"
 
@@ -513,8 +516,75 @@ static void ask(enum lb_reason reason, const struct frame *question, const struc
 	struct frame out;
 
 	assert_int_equal(run_counted(&world.client, question, &out, reason),
-			 reason == LB_R_ARP_REPLY ? XDP_TX : XDP_PASS);
+			 reason == LB_R_ARP_REPLY    ? XDP_TX
+			 : reason == LB_R_ARP_HIDDEN ? XDP_DROP
+						     : XDP_PASS);
 	assert_same_frame(&out, answer);
+}
+
+/* Runs the filter behind XDP as if the frame had just been passed up. */
+static int run_filter(const struct frame *in)
+{
+	struct __sk_buff ctx = { .ifindex = world.client.ifindex };
+	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = in->data, .data_size_in = in->length,
+		    .ctx_in = &ctx, .ctx_size_in = sizeof(ctx), .repeat = 1);
+	LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = (int)world.client.ifindex,
+		    .attach_point = BPF_TC_INGRESS);
+	LIBBPF_OPTS(bpf_tc_opts, query, .handle = 1, .priority = 50);
+	int fd;
+
+	assert_int_equal(bpf_tc_query(&hook, &query), 0);
+	fd = bpf_prog_get_fd_by_id(query.prog_id);
+	assert_true(fd >= 0);
+	assert_int_equal(bpf_prog_test_run_opts(fd, &opts), 0);
+	close(fd);
+	return (int)opts.retval;
+}
+
+/*
+ * Nobody listens here: what would open a connection is dropped and its count takes the place of the
+ * one that XDP made; the kernel resets what belongs to none, and sees what is not a service's.
+ */
+static void test_no_listener(void **state)
+{
+	static const struct {
+		enum part part;
+		__u8 proto, flags;
+		bool is_dropped;
+	} kinds[] = {
+		{ LOCAL, IPPROTO_TCP, TCP_SYN, true },
+		{ LOCAL, IPPROTO_UDP, 0, true },
+		{ LOCAL, IPPROTO_TCP, TCP_ACK, false },
+	};
+
+	(void)state;
+	for (size_t kind = 0; kind < 2 * sizeof(kinds) / sizeof(kinds[0]); kind++) {
+		const bool is_v6 = kind & 1, is_dropped = kinds[kind / 2].is_dropped;
+		const struct row row = {
+			.part = kinds[kind / 2].part,
+			.in = { .proto = kinds[kind / 2].proto,
+				.tcp_flags = kinds[kind / 2].flags,
+				.src_port = 6000,
+				.payload = 9 },
+		};
+		__u64 before[LB_R_COUNT], after[LB_R_COUNT];
+		struct frame in, out;
+		struct spec spec;
+
+		describe_input(&row, is_v6, &spec);
+		frame_build(&spec, &in);
+		run_counted(&world.client, &in, &out, LB_R_LOCAL);
+		world_reasons(before);
+		assert_int_equal(run_filter(&in), is_dropped ? TC_ACT_SHOT : TC_ACT_UNSPEC);
+		world_reasons(after);
+		assert_int_equal(after[LB_R_NO_LISTENER], before[LB_R_NO_LISTENER] + is_dropped);
+		assert_int_equal(after[LB_R_LOCAL], before[LB_R_LOCAL] - is_dropped);
+		is_seen[LB_R_NO_LISTENER] |= is_dropped;
+		/* The same to an address that is no service's. */
+		spec.dst = world_addr(is_v6 ? "2001:db8::99" : "203.0.113.99");
+		frame_build(&spec, &in);
+		assert_int_equal(run_filter(&in), TC_ACT_UNSPEC);
+	}
 }
 
 /* Answers for services' addresses, and only where 'arp on' asked for it. */
@@ -525,7 +595,8 @@ static void test_neighbours(void **state)
 	const union lb_addr me4 = world_addr(cast_client[0]), me6 = world_addr(cast_client[1]);
 	const union lb_addr other4 = world_addr("203.0.113.99"),
 			    other6 = world_addr("2001:db8::99");
-	struct frame arp, arp_answer, arp_other, nd, nd_answer, nd_other;
+	const union lb_addr local4 = world_addr(cast_vip(LOCAL, false));
+	struct frame arp, arp_answer, arp_other, arp_local, nd, nd_answer, nd_other;
 
 	(void)state;
 	frame_build_arp(world_client_mac, me4.words[3], vip4.words[3], &arp);
@@ -537,7 +608,14 @@ static void test_neighbours(void **state)
 	frame_build_advert(world_client_mac, world.client.mac, &me6, &vip6, &nd_answer);
 	ask(LB_R_NOT_IP, &arp, &arp);
 	ask(LB_R_OTHER_PROTOCOL, &nd, &nd);
+	/* The kernel would answer for this one, since lbctl made it the host's. */
+	frame_build_arp(world_client_mac, me4.words[3], local4.words[3], &arp_local);
+	ask(LB_R_ARP_HIDDEN, &arp_local, &arp_local);
 	world_set_arp(true);
+	frame_build_arp_answer(world_client_mac, world.client.mac, me4.words[3], local4.words[3],
+			       &arp_other);
+	ask(LB_R_ARP_REPLY, &arp_local, &arp_other);
+	frame_build_arp(world_client_mac, me4.words[3], other4.words[3], &arp_other);
 	ask(LB_R_ARP_REPLY, &arp, &arp_answer);
 	ask(LB_R_ARP_REPLY, &nd, &nd_answer);
 	ask(LB_R_NOT_IP, &arp_other, &arp_other);
@@ -815,6 +893,7 @@ static int run_group(void)
 		cmocka_unit_test(test_quote_cuts),
 		cmocka_unit_test(test_piece_cuts),
 		cmocka_unit_test(test_neighbours),
+		cmocka_unit_test(test_no_listener),
 		cmocka_unit_test(test_client_moves),
 		cmocka_unit_test(test_client_changes_interface),
 		cmocka_unit_test(test_connections_are_counted),

@@ -94,6 +94,8 @@ RULE(source_twice, one->sources[0] = one->sources[1] = addr_of("192.0.2.9"); one
 RULE(sources_many, one->source_count = LB_SOURCES_MAX + 1)
 RULE(nat_shared, one->mode = two->mode = LB_MODE_NAT; two->backends[1].port = 5000)
 RULE(nat_mixed, two->backends[0].mode = LB_MODE_NAT; two->backends[0].port = 5000)
+RULE(local_family, one->mode = LB_MODE_LOCAL; one->backends[0].addr = addr_of("::1"))
+RULE(local_udp_port, one->proto = IPPROTO_UDP; one->backends[0].mode = LB_MODE_LOCAL)
 RULE(limit_services, config->limits.services = 1)
 RULE(limit_services_zero, config->limits.services = 0)
 RULE(limit_services_many, config->limits.services = 4097)
@@ -142,6 +144,8 @@ static const struct {
 	{ sources_many, -ERANGE, "17 sources are too many" },
 	{ nat_shared, -EINVAL, "service two: backend 192.0.2.2:5000 is already in service one" },
 	{ nat_mixed, -EINVAL, "is nat here and fullnat in service one" },
+	{ local_family, -EINVAL, "cannot bridge address families" },
+	{ local_udp_port, -EINVAL, "service one: backend 192.0.2.1:5000 is local and answers from its own port, which for udp must be the service's, 80" },
 	{ limit_services, -ERANGE, "2 services are more than 'limits: services: 1'" },
 	{ limit_services_zero, -ERANGE, "limits: services 0" },
 	{ limit_services_many, -ERANGE, "expected 1 to 4096" },

@@ -252,7 +252,9 @@ static void fill_service(struct lb_service_config *service, unsigned int number)
 	(void)snprintf(text, sizeof(text), is_v6 ? "2001:db8::%x" : "203.0.113.%u", number + 1);
 	service->vip = addr_of(text);
 	service->port = (__u16)(1 + random_below(65535));
-	service->mode = random_below(4) ? LB_MODE_FULLNAT : LB_MODE_NAT;
+	service->mode = LB_MODE_FULLNAT;
+	if (!random_below(4)) /* local has a rule about the ports of udp */
+		service->mode = LB_MODE_NAT + random_below(service->proto == IPPROTO_TCP ? 2 : 1);
 	service->slots = primes[random_below(4)];
 	service->is_stateless = service->proto == IPPROTO_UDP && random_below(2);
 	if (random_below(2))
@@ -276,7 +278,7 @@ static void fill_service(struct lb_service_config *service, unsigned int number)
 		backend->port = random_below(2) ? 0 : (__u16)(1 + random_below(65535));
 		backend->weight = random_below(2) ? 1 : (__u16)random_below(65536);
 		backend->is_drained = !random_below(4);
-		backend->mode = (enum lb_mode)random_below(3);
+		backend->mode = (enum lb_mode)random_below(service->proto == IPPROTO_TCP ? 4 : 3);
 	}
 }
 

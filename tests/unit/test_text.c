@@ -147,6 +147,8 @@ static void names_both_ways(void **state)
 	assert_int_equal(lb_mode_parse("nat", &mode), 0);
 	assert_int_equal(mode, LB_MODE_NAT);
 	assert_string_equal(lb_mode_name(LB_MODE_FULLNAT), "fullnat");
+	assert_int_equal(lb_mode_parse("local", &mode), 0);
+	assert_int_equal(mode, LB_MODE_LOCAL);
 	assert_string_equal(lb_mode_name(LB_MODE_INHERIT), "inherit");
 	assert_int_equal(lb_mode_parse("inherit", &mode), -EINVAL);
 	assert_int_equal(lb_mode_parse("", &mode), -EINVAL);

@@ -28,7 +28,7 @@ static int take_mode(void *into, const char *value)
 
 static const struct setting settings[] = {
 	{ "weight", "a number from 0 to 65535", take_weight },
-	{ "mode", "fullnat, nat or inherit", take_mode },
+	{ "mode", "fullnat, nat, local or inherit", take_mode },
 	{ 0 },
 };
 
@@ -247,9 +247,10 @@ const struct command cmd_backend = {
 	.verbs =
 		(const struct verb[]){
 			{ "list", "show", "[SERVICE]", list },
-			{ "add", NULL, "SERVICE ADDR[:PORT] [weight N] [mode fullnat|nat]", add },
-			{ "set", NULL, "SERVICE ADDR[:PORT] [weight N] [mode fullnat|nat|inherit]",
-			  set },
+			{ "add", NULL, "SERVICE ADDR[:PORT] [weight N] [mode fullnat|nat|local]",
+			  add },
+			{ "set", NULL,
+			  "SERVICE ADDR[:PORT] [weight N] [mode fullnat|nat|local|inherit]", set },
 			{ "drain", NULL, "SERVICE ADDR[:PORT]", drain },
 			{ "ready", NULL, "SERVICE ADDR[:PORT]", ready },
 			{ "del", NULL, "SERVICE ADDR[:PORT]", del },

@@ -6,7 +6,7 @@
 #include "lbctl.h"
 
 #define OPTIONS                                                                                    \
-	"[mode fullnat|nat] [source ADDR[,ADDR...]|none] [stateless on|off] "                      \
+	"[mode fullnat|nat|local] [source ADDR[,ADDR...]|none] [stateless on|off] "                \
 	"[timeout-syn S] [timeout-established S] [timeout-fin S] [timeout-udp S]"
 
 static struct lb_service_config *as_service(void *into)
@@ -73,7 +73,7 @@ static int take_udp(void *into, const char *value)
 }
 
 static const struct setting settings[] = {
-	{ "mode", "fullnat or nat", take_mode },
+	{ "mode", "fullnat, nat or local", take_mode },
 	{ "slots", "a prime number from 251 to 655373", take_slots },
 	{ "source", "up to 16 addresses with commas between, or 'none'", take_source },
 	{ "stateless", "on or off", take_stateless },
@@ -229,8 +229,9 @@ const struct command cmd_service = {
 	.alias = "svc",
 	.summary = "Services: the addresses and ports that clients connect to",
 	.details =
-		"mode         fullnat (the default: nothing to set up on backends) or nat (keeps\n"
-		"             the client's address; replies must route through the balancer)\n"
+		"mode         fullnat (the default: nothing to set up on backends), nat (keeps\n"
+		"             the client's address; replies must route through the balancer) or\n"
+		"             local (processes of this host)\n"
 		"slots        size of the table, a prime from 251 to 655373 (16381); about a\n"
 		"             hundred for each backend spread within 1 %\n"
 		"source       full NAT's source addresses; without, the route's\n"

@@ -70,13 +70,12 @@ void service_row(const struct lbctl *ctl, struct table *table,
 		 const struct lb_service_config *service, unsigned int backend_count,
 		 const struct lb_service_state *state)
 {
-	bool is_nat = service->mode == LB_MODE_NAT;
 	char text[LB_ADDR_TEXT_SIZE];
 
 	table_cell(table, "%s", service->name);
 	table_cell(table, "%s", lb_proto_name(service->proto));
 	table_cell(table, "%s", lb_endpoint_format(&service->vip, service->port, text));
-	table_cell(table, "%s%s", is_nat ? "nat" : "fullnat",
+	table_cell(table, "%s%s", lb_mode_name(lb_service_mode(service)),
 		   service->is_stateless ? " stateless" : "");
 	count_cell(table, true, service->slots);
 	count_cell(table, true, backend_count);
@@ -104,13 +103,12 @@ json_t *service_json(const struct lb_service_config *service, unsigned int backe
 		"{s:s, s:s, s:s, s:s, s:i, s:b, s:o, s:{s:i, s:i, s:i, s:i}, s:i, s:o, s:o}",
 		"service", service->name, "protocol", lb_proto_name(service->proto), "address",
 		lb_endpoint_format(&service->vip, service->port, text), "mode",
-		lb_mode_name(service->mode == LB_MODE_NAT ? LB_MODE_NAT : LB_MODE_FULLNAT), "slots",
-		(int)service->slots, "stateless", service->is_stateless, "sources", sources,
-		"timeouts", "syn", (int)service->timeouts.syn, "established",
-		(int)service->timeouts.established, "fin", (int)service->timeouts.fin, "udp",
-		(int)service->timeouts.udp, "backends", (int)backend_count, "dropped",
-		json_count(state ? state->dropped : LB_UNKNOWN), "history",
-		json_count(state ? state->history : LB_UNKNOWN));
+		lb_mode_name(lb_service_mode(service)), "slots", (int)service->slots, "stateless",
+		service->is_stateless, "sources", sources, "timeouts", "syn",
+		(int)service->timeouts.syn, "established", (int)service->timeouts.established,
+		"fin", (int)service->timeouts.fin, "udp", (int)service->timeouts.udp, "backends",
+		(int)backend_count, "dropped", json_count(state ? state->dropped : LB_UNKNOWN),
+		"history", json_count(state ? state->history : LB_UNKNOWN));
 	return add_traffic(object, state ? &state->traffic : NULL);
 }
 

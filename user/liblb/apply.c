@@ -12,8 +12,8 @@
 #include <bpf/bpf.h>
 
 #include "config.h"
-#include "internal.h"
 #include "lb_csum.h"
+#include "local.h"
 
 struct stale {
 	const struct lb *lb;
@@ -145,7 +145,13 @@ static void warn_of_routes(struct lb *lb, const struct lb_service_change *servic
 		if (!backend->is_new)
 			continue;
 		lb_addr_format(&backend->config->addr, text);
-		if (!backend->has_route)
+		if (lb_backend_mode(service->config, backend->config) == LB_MODE_LOCAL) {
+			if (!backend->has_route || !backend->route.is_local)
+				lb_notice(lb,
+					  "backend %s is no address of this host now; mode local "
+					  "cannot reach it (no_listener)",
+					  text);
+		} else if (!backend->has_route)
 			lb_notice(lb,
 				  "backend %s: no route to it now; packets for it are dropped "
 				  "(no_route)",
@@ -291,6 +297,9 @@ int lb_change_apply(struct lb *lb, struct lb_change *change, struct lb_error *er
 	for (unsigned int i = 0; i < change->gone_service_count; i++)
 		lb->services[change->gone_services[i]].flags = LB_S_USED;
 	retire_endpoints(lb, change);
+	ret = lb_local_trim(lb, change, err);
+	if (ret)
+		return ret;
 	lb->control->is_settled = 1;
 	lb->control->is_dirty = 0;
 	for (unsigned int i = 0; i < change->service_count; i++)
@@ -309,7 +318,7 @@ int lb_apply_intent(struct lb *lb, struct lb_error *err)
 	lb->is_refresh = true;
 	ret = lb_change_make(lb, config, &change, err);
 	if (!ret)
-		ret = lb_change_apply(lb, change, err);
+		ret = lb_local_prepare(lb, change, err) ?: lb_change_apply(lb, change, err);
 	lb->is_refresh = false;
 	lb_change_free(change);
 	lb_config_free(config);
@@ -329,7 +338,7 @@ static void warn_of_limits(struct lb *lb, const struct lb_limits *limits)
 int lb_commit(struct lb *lb, const struct lb_config *config, struct lb_error *err)
 {
 	struct lb_change *change = NULL;
-	int ret = lb_config_check(config, err);
+	int ret = lb_config_check(config, err) ?: lb_local_check(lb, config, err);
 
 	if (ret)
 		return ret;
@@ -337,6 +346,8 @@ int lb_commit(struct lb *lb, const struct lb_config *config, struct lb_error *er
 		return lb_fail(err, -EINVAL, "lb_commit needs lb_lock");
 	if (lb->is_loaded)
 		ret = lb_change_make(lb, config, &change, err);
+	if (!ret && change)
+		ret = lb_local_prepare(lb, change, err);
 	/* Killed from here on, the next command finds the mark and finishes. */
 	if (!ret && change)
 		lb->control->is_dirty = 1;

@@ -16,6 +16,7 @@
 #include "attach.h"
 #include "config.h"
 #include "lb.skel.h"
+#include "local.h"
 
 static struct lb_port *find_port(const struct lb *lb, __u32 ifindex)
 {
@@ -175,9 +176,13 @@ static int new_port(struct lb *lb, const struct lb_interface *interface,
 	if (bpf_map_update_elem(lb->maps[LB_MAP_EGRESS].fd, &ifindex, &ifindex, 0))
 		ret = lb_fail(err, -errno, "interface %s cannot be a target of redirects: %s",
 			      ifname, strerror(errno));
+	/* What XDP passes up for a local backend must find its socket. */
+	if (!ret)
+		ret = lb_local_cover(lb, ifindex, err);
 	if (!ret)
 		ret = attach_modes(lb, port, ifname, options, out, err);
 	if (ret) {
+		lb_local_uncover(lb, ifindex);
 		forget_port(lb, port);
 		return ret;
 	}
@@ -217,6 +222,7 @@ static int detach_port(struct lb *lb, struct lb_port *port, struct lb_error *err
 		return lb_fail(err, ret, "interface %s: cannot take the program off: %s", ifname,
 			       words[0] ? words : strerror(-ret));
 	}
+	lb_local_uncover(lb, port->ifindex);
 	forget_port(lb, port);
 	return 0;
 }
@@ -333,8 +339,10 @@ int lb_attach(struct lb *lb, const char *ifname, const struct lb_attach_options 
 			forget_port(lb, port);
 		ret = new_port(lb, &interface, options, ifname, &done, err);
 	}
-	if (ret && is_first)
+	if (ret && is_first) {
+		lb_local_remove(lb);
 		lb_kernel_remove(lb, NULL);
+	}
 	if (ret)
 		return ret;
 	ret = is_first ? 0 : lb_apply_intent(lb, err);
@@ -383,6 +391,7 @@ int lb_detach(struct lb *lb, const char *ifname, unsigned int *count, struct lb_
 			       ifname);
 	if (!lb_port_count(lb)) {
 		stop_managing_neighbours(lb);
+		lb_local_remove(lb);
 		ret = lb_kernel_remove(lb, err);
 	}
 	if (!ret)

@@ -14,6 +14,8 @@ struct xdp_multiprog *lb_xdp_get(__u32 ifindex);
 struct xdp_program *lb_xdp_find(const struct xdp_multiprog *programs, __u32 id);
 /* is_native may be NULL. */
 bool lb_xdp_is_running(const struct lb_port *port, bool *is_native);
+/* Whether a program works on this instance's maps. */
+bool lb_xdp_is_ours(const struct lb *lb, __u32 program_id);
 /* A command killed between attaching and noting it leaves our program there, and no number. */
 void lb_xdp_adopt(const struct lb *lb, struct lb_port *port);
 /* Takes our programs but the port's own off its dispatcher: a replaced one, a killed command's. */

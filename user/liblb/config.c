@@ -130,12 +130,17 @@ __u16 lb_backend_port(const struct lb_service_config *service,
 	return backend->port ? backend->port : service->port;
 }
 
+enum lb_mode lb_service_mode(const struct lb_service_config *service)
+{
+	return service->mode == LB_MODE_INHERIT ? LB_MODE_FULLNAT : service->mode;
+}
+
 enum lb_mode lb_backend_mode(const struct lb_service_config *service,
 			     const struct lb_backend_config *backend)
 {
 	if (backend->mode != LB_MODE_INHERIT)
 		return backend->mode;
-	return service->mode == LB_MODE_INHERIT ? LB_MODE_FULLNAT : service->mode;
+	return lb_service_mode(service);
 }
 
 int lb_config_add_service(struct lb_config *config, const struct lb_service_config *service,

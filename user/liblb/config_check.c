@@ -226,7 +226,8 @@ static int check_sources(struct check *check, const struct lb_service_config *se
 
 static bool is_mode(enum lb_mode mode)
 {
-	return mode == LB_MODE_INHERIT || mode == LB_MODE_FULLNAT || mode == LB_MODE_NAT;
+	return mode == LB_MODE_INHERIT || mode == LB_MODE_FULLNAT || mode == LB_MODE_NAT ||
+	       mode == LB_MODE_LOCAL;
 }
 
 static int check_backend(struct check *check, const struct lb_service_config *service,
@@ -242,9 +243,17 @@ static int check_backend(struct check *check, const struct lb_service_config *se
 	if (lb_addr_is_v4(&backend->addr) != lb_addr_is_v4(&service->vip))
 		return FAULT(check, -EINVAL,
 			     "%s: backend %s is %s but the service's address is %s; the modes "
-			     "fullnat and nat cannot bridge address families",
+			     "fullnat, nat and local cannot bridge address families",
 			     check->label, lb_addr_format(&backend->addr, text),
 			     family_name(&backend->addr), family_name(&service->vip));
+	if (lb_backend_mode(service, backend) == LB_MODE_LOCAL && service->proto == IPPROTO_UDP &&
+	    lb_backend_port(service, backend) != service->port)
+		return FAULT(check, -EINVAL,
+			     "%s: backend %s is local and answers from its own port, which for "
+			     "udp must be the service's, %u; several processes can listen at "
+			     "127.0.0.1, 127.0.0.2, ...",
+			     check->label, lb_endpoint_format(&backend->addr, backend->port, text),
+			     service->port);
 	return check_address(check, "backend", &backend->addr);
 }
 

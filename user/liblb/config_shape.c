@@ -24,6 +24,7 @@ static const struct cyaml_strval yes_no[] = {
 static const struct cyaml_strval modes[] = {
 	{ "fullnat", LB_MODE_FULLNAT },
 	{ "nat", LB_MODE_NAT },
+	{ "local", LB_MODE_LOCAL },
 };
 
 static const struct cyaml_strval protocols[] = {

@@ -74,7 +74,7 @@ static void print_service(FILE *out, const struct lb_service_config *service)
 	(void)fprintf(out, "  - name: %s\n    protocol: %s\n    address: \"%s\"\n", service->name,
 		      lb_proto_name(service->proto),
 		      lb_endpoint_format(&service->vip, service->port, text));
-	if (service->mode == LB_MODE_NAT)
+	if (service->mode != LB_MODE_INHERIT && service->mode != LB_MODE_FULLNAT)
 		(void)fprintf(out, "    mode: %s\n", lb_mode_name(service->mode));
 	if (service->slots != LB_SLOTS_DEFAULT)
 		(void)fprintf(out, "    slots: %u\n", service->slots);

@@ -109,7 +109,7 @@ static void describe(const struct lb *lb, const struct lb_flow *flow, __u32 idle
 	info->source_port = ntohs(flow->source_port);
 	info->backend = backend->addr;
 	info->backend_port = ntohs(backend->port);
-	info->mode = flow->kind == LB_FLOW_RECORD ? LB_MODE_NAT : LB_MODE_FULLNAT;
+	info->mode = flow->kind == LB_FLOW_RECORD ? backend->mode : LB_MODE_FULLNAT;
 	info->state = flow->state;
 	info->idle_ms = (__u32)((__u64)idle * 1000 / hz);
 	info->expires_ms = (__u32)((__u64)(timeout - idle) * 1000 / hz);

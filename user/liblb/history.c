@@ -25,8 +25,8 @@ static bool has_traffic(struct lb *lb, __u32 number)
 }
 
 /*
- * Whose connections nobody else remembers: nat over TCP, and still in the document. Those that have
- * had no packet yet are noted as quiet, all that are not new as kept.
+ * Whose connections no flow remembers: TCP but for full NAT, and still in the document. Those that
+ * have had no packet yet are noted as quiet, all that are not new as kept.
  */
 static int mark_stateless(struct lb *lb, struct lb_service_change *service, bool **out)
 {
@@ -46,7 +46,7 @@ static int mark_stateless(struct lb *lb, struct lb_service_change *service, bool
 
 		service->kept[owner] = !backend->is_new;
 		if (service->value.proto != IPPROTO_TCP || backend->is_new ||
-		    lb->backends[backend->number].mode != LB_MODE_NAT)
+		    lb->backends[backend->number].mode == LB_MODE_FULLNAT)
 			continue;
 		marks[owner] = has_traffic(lb, backend->number);
 		service->quiet[owner] = !marks[owner];

@@ -296,6 +296,7 @@ void lb_close(struct lb *lb)
 		return;
 	lb_kernel_close(lb);
 	lb_route_close(lb);
+	free(lb->host_routes.routes);
 	if (lb->lock_fd >= 0)
 		close(lb->lock_fd);
 	free(lb);

@@ -48,6 +48,15 @@ struct lb_map {
 	size_t length; /* of memory */
 };
 
+/* Addresses that are this host's only because a process here answers for them (host_route.c). */
+struct lb_host_routes {
+	struct lb_host_route {
+		union lb_addr addr;
+		__u8 prefix; /* bits of addr, IPv4 counted from 96 on */
+	} * routes;
+	unsigned int count;
+};
+
 #define LB_NOTICES 16
 
 struct lb {
@@ -62,7 +71,8 @@ struct lb {
 	int cpus;
 	bool is_loaded;
 	bool is_refresh; /* ask for all routes anew, not only for those of new backends */
-	struct mnl_socket *netlink; /* opened when first needed */
+	struct mnl_socket *netlink;	   /* opened when first needed */
+	struct lb_host_routes host_routes; /* as they were read or written last */
 	struct lb_map maps[LB_MAP_COUNT];
 	/* maps in memory, NULL while nothing is loaded */
 	struct lb_meta *meta;
@@ -115,6 +125,8 @@ struct bpf_object;
 struct lb_bpf;
 int lb_program_open(struct lb *lb, const struct lb_port *port, bool is_generic, struct lb_bpf **out,
 		    struct lb_error *err);
+/* Loads local.bpf.c on this instance's maps; the program's fd is the caller's. */
+int lb_program_load_local(struct lb *lb, int *fd, struct lb_error *err);
 void lb_program_close(struct lb_bpf *skeleton);
 void lb_program_capture(char *text,
 			size_t size); /* where libbpf's and libxdp's words go; NULL: nowhere */

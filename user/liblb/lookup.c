@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "internal.h"
+#include "local.h"
 
 #define SEED_TRIES 4096
 
@@ -19,13 +19,15 @@ struct entry {
 	__u32 value;
 };
 
-static __u32 collect_services(const struct lb_change *change, struct entry *list)
+static __u32 collect_services(const struct lb *lb, const struct lb_change *change,
+			      struct entry *list)
 {
 	__u32 count = 0;
 
 	for (unsigned int i = 0; i < change->service_count; i++) {
 		const struct lb_service *value = &change->services[i].value;
 		const __u32 number = change->services[i].number;
+		const __u32 hidden = lb_host_routes_has(lb, &value->vip) ? LB_IS_HIDDEN : 0;
 		bool is_known = false;
 
 		list[count++] = (struct entry){ value->vip, value->port, value->proto,
@@ -33,7 +35,8 @@ static __u32 collect_services(const struct lb_change *change, struct entry *list
 		for (unsigned int j = 0; j < i && !is_known; j++)
 			is_known = lb_addr_is_equal(&change->services[j].value.vip, &value->vip);
 		if (!is_known)
-			list[count++] = (struct entry){ value->vip, 0, 0, LB_IS_ADDRESS | number };
+			list[count++] =
+				(struct entry){ value->vip, 0, 0, LB_IS_ADDRESS | hidden | number };
 	}
 	return count;
 }
@@ -162,7 +165,7 @@ int lb_lookup_write(struct lb *lb, const struct lb_change *change, enum lb_looku
 	int ret = list && tags ? 0 : lb_fail(err, -ENOMEM, "out of memory");
 
 	if (!ret) {
-		const __u32 count = table == LB_LOOKUP_SERVICES ? collect_services(change, list)
+		const __u32 count = table == LB_LOOKUP_SERVICES ? collect_services(lb, change, list)
 								: collect_endpoints(lb, list);
 
 		if (!is_same(lb, table, list, count))

@@ -11,8 +11,8 @@
 #include <string.h>
 
 #include "index.h"
-#include "internal.h"
 #include "lb_csum.h"
+#include "local.h"
 
 #define NOT_FOUND (~0u)
 
@@ -77,7 +77,7 @@ static void fill_value(const struct lb *lb, struct lb_service_change *change)
 	value->sum = lb_csum_of(&config->vip);
 	value->port = htons(config->port);
 	value->proto = config->proto;
-	value->mode = config->mode == LB_MODE_INHERIT ? LB_MODE_FULLNAT : config->mode;
+	value->mode = lb_service_mode(config);
 	value->slots = config->slots;
 	value->flags = LB_S_IN_USE | (config->is_stateless ? LB_S_STATELESS : 0);
 	if (config->proto == IPPROTO_UDP && !config->is_stateless)
@@ -369,7 +369,7 @@ int lb_make_plan(struct lb *lb, const struct lb_config *config, struct lb_plan *
 		 struct lb_error *err)
 {
 	struct lb_plan *plan;
-	int ret = lb_config_check(config, err);
+	int ret = lb_config_check(config, err) ?: lb_local_check(lb, config, err);
 
 	if (ret)
 		return ret;

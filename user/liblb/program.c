@@ -4,6 +4,7 @@
  * the kernel refuses it. Only this file and kernel.c know the skeleton.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,6 +15,7 @@
 
 #include "internal.h"
 #include "lb.skel.h"
+#include "local.skel.h"
 
 static char *captured;
 static size_t captured_size;
@@ -126,34 +128,47 @@ static struct lb_bpf *open_rigid(void)
 	return NULL;
 }
 
+static int use_maps(struct lb *lb, struct bpf_object *object, struct lb_error *err)
+{
+	for (int i = 0; i < LB_MAP_COUNT; i++) {
+		struct bpf_map *map = bpf_object__find_map_by_name(object, lb_map_name(i));
+		int ret = map ? bpf_map__reuse_fd(map, lb->maps[i].fd) : -ENOENT;
+
+		if (ret)
+			return lb_fail(err, ret, "cannot use the pinned map %s: %s", lb_map_name(i),
+				       strerror(-ret));
+	}
+	return 0;
+}
+
+/* The constants that all programs share; each skeleton has a type of its own for them. */
+#define SET_CONSTANTS(rodata, lb)                                                                  \
+	do {                                                                                       \
+		memcpy((void *)&(rodata)->lb_tuple_key, &(lb)->meta->tuple_key,                    \
+		       sizeof((lb)->meta->tuple_key));                                             \
+		memcpy((void *)&(rodata)->lb_flow_key, &(lb)->meta->flow_key,                      \
+		       sizeof((lb)->meta->flow_key));                                              \
+		(rodata)->lb_flow_mask = (lb)->meta->flows / LB_FLOWS_PER_BUCKET - 1;              \
+		for (int table = 0; table < LB_LOOKUPS; table++)                                   \
+			(rodata)->lb_bucket_half[table] = (lb)->meta->buckets[table];              \
+		(rodata)->lb_hz = (lb)->control->hz;                                               \
+	} while (0)
+
 int lb_program_open(struct lb *lb, const struct lb_port *port, bool is_generic, struct lb_bpf **out,
 		    struct lb_error *err)
 {
 	struct lb_bpf *skeleton = port->flags & LB_P_RIGID ? open_rigid() : lb_bpf__open();
+	int ret;
 
 	if (!skeleton)
 		return lb_fail(err, -errno, "cannot open the datapath's object: %s",
 			       strerror(errno));
-	for (int i = 0; i < LB_MAP_COUNT; i++) {
-		struct bpf_map *map = bpf_object__find_map_by_name(skeleton->obj, lb_map_name(i));
-		int ret = map ? bpf_map__reuse_fd(map, lb->maps[i].fd) : -ENOENT;
-
-		if (ret) {
-			lb_bpf__destroy(skeleton);
-			return lb_fail(err, ret, "cannot use the pinned map %s: %s", lb_map_name(i),
-				       strerror(-ret));
-		}
+	ret = use_maps(lb, skeleton->obj, err);
+	if (ret) {
+		lb_bpf__destroy(skeleton);
+		return ret;
 	}
-	memcpy((void *)&skeleton->rodata->lb_tuple_key, &lb->meta->tuple_key,
-	       sizeof(lb->meta->tuple_key));
-	memcpy((void *)&skeleton->rodata->lb_flow_key, &lb->meta->flow_key,
-	       sizeof(lb->meta->flow_key));
-	skeleton->rodata->lb_flow_mask = lb->meta->flows / LB_FLOWS_PER_BUCKET - 1;
-	skeleton->rodata->lb_bucket_half[LB_LOOKUP_SERVICES] =
-		lb->meta->buckets[LB_LOOKUP_SERVICES];
-	skeleton->rodata->lb_bucket_half[LB_LOOKUP_ENDPOINTS] =
-		lb->meta->buckets[LB_LOOKUP_ENDPOINTS];
-	skeleton->rodata->lb_hz = lb->control->hz;
+	SET_CONSTANTS(skeleton->rodata, lb);
 	skeleton->rodata->lb_port_number = port->number;
 	skeleton->rodata->lb_is_generic = is_generic;
 	*out = skeleton;
@@ -163,4 +178,32 @@ int lb_program_open(struct lb *lb, const struct lb_port *port, bool is_generic, 
 void lb_program_close(struct lb_bpf *skeleton)
 {
 	lb_bpf__destroy(skeleton);
+}
+
+int lb_program_load_local(struct lb *lb, int *fd, struct lb_error *err)
+{
+	struct local_bpf *skeleton = local_bpf__open();
+	char words[LB_TEXT_SIZE] = "";
+	int ret;
+
+	if (!skeleton)
+		return lb_fail(err, -errno, "cannot open the filter's object: %s", strerror(errno));
+	ret = use_maps(lb, skeleton->obj, err);
+	if (!ret) {
+		SET_CONSTANTS(skeleton->rodata, lb);
+		lb_program_capture(words, sizeof(words));
+		ret = local_bpf__load(skeleton);
+		lb_program_capture(NULL, 0);
+		if (ret)
+			lb_fail(err, ret, "the filter for local backends cannot be loaded: %s",
+				words[0] ? words : strerror(-ret));
+	}
+	if (!ret) {
+		*fd = fcntl(bpf_program__fd(skeleton->progs.lb_local), F_DUPFD_CLOEXEC, 3);
+		if (*fd < 0)
+			ret = lb_fail(err, -errno, "the filter for local backends: %s",
+				      strerror(errno));
+	}
+	local_bpf__destroy(skeleton);
+	return ret;
 }

@@ -13,24 +13,24 @@
 
 #include <libmnl/libmnl.h>
 
-#include "internal.h"
+#include "netlink.h"
 
-static int family_of(const union lb_addr *addr)
+int lb_netlink_family(const union lb_addr *addr)
 {
 	return lb_addr_is_v4(addr) ? AF_INET : AF_INET6;
 }
 
-static size_t length_of(const union lb_addr *addr)
+size_t lb_netlink_length(const union lb_addr *addr)
 {
 	return lb_addr_is_v4(addr) ? 4 : 16;
 }
 
-static const void *data_of(const union lb_addr *addr)
+const void *lb_netlink_data(const union lb_addr *addr)
 {
 	return lb_addr_is_v4(addr) ? (const void *)&addr->words[3] : (const void *)addr;
 }
 
-static void read_addr(const struct nlattr *attr, union lb_addr *out)
+void lb_netlink_read_addr(const struct nlattr *attr, union lb_addr *out)
 {
 	if (mnl_attr_get_payload_len(attr) == 4) {
 		lb_addr_from_v4(out, mnl_attr_get_u32(attr));
@@ -39,12 +39,14 @@ static void read_addr(const struct nlattr *attr, union lb_addr *out)
 	}
 }
 
-/* Sends one request and reads its answer; parse may be NULL. */
-static int talk(struct lb *lb, struct nlmsghdr *message, mnl_cb_t parse, void *data)
+/* Sends one request and reads its answers to the end; parse may be NULL. */
+int lb_netlink_talk(struct lb *lb, struct nlmsghdr *message, mnl_cb_t parse, void *data)
 {
+	const bool is_dump = (message->nlmsg_flags & NLM_F_DUMP) == NLM_F_DUMP;
 	static __u32 sequence;
-	char buffer[8192];
+	char buffer[32768];
 	ssize_t length;
+	int more;
 
 	if (!lb->netlink) {
 		lb->netlink = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC);
@@ -56,13 +58,14 @@ static int talk(struct lb *lb, struct nlmsghdr *message, mnl_cb_t parse, void *d
 	message->nlmsg_seq = ++sequence;
 	if (mnl_socket_sendto(lb->netlink, message, message->nlmsg_len) < 0)
 		return -errno;
-	length = mnl_socket_recvfrom(lb->netlink, buffer, sizeof(buffer));
-	if (length < 0)
-		return -errno;
-	if (mnl_cb_run(buffer, length, message->nlmsg_seq, mnl_socket_get_portid(lb->netlink),
-		       parse, data) < 0)
-		return -errno;
-	return 0;
+	do {
+		length = mnl_socket_recvfrom(lb->netlink, buffer, sizeof(buffer));
+		if (length < 0)
+			return -errno;
+		more = mnl_cb_run(buffer, length, message->nlmsg_seq,
+				  mnl_socket_get_portid(lb->netlink), parse, data);
+	} while (is_dump && more > MNL_CB_STOP);
+	return more < 0 ? -errno : 0;
 }
 
 void lb_route_close(struct lb *lb)
@@ -87,10 +90,10 @@ static int parse_route(const struct nlmsghdr *message, void *data)
 			out->ifindex = mnl_attr_get_u32(attr);
 			break;
 		case RTA_PREFSRC:
-			read_addr(attr, &out->source);
+			lb_netlink_read_addr(attr, &out->source);
 			break;
 		case RTA_GATEWAY:
-			read_addr(attr, &out->next_hop);
+			lb_netlink_read_addr(attr, &out->next_hop);
 			break;
 		}
 	}
@@ -110,10 +113,10 @@ int lb_route_get(struct lb *lb, const union lb_addr *addr, struct lb_route_answe
 	message->nlmsg_type = RTM_GETROUTE;
 	message->nlmsg_flags = NLM_F_REQUEST;
 	route = mnl_nlmsg_put_extra_header(message, sizeof(*route));
-	route->rtm_family = family_of(addr);
-	route->rtm_dst_len = length_of(addr) * 8;
-	mnl_attr_put(message, RTA_DST, length_of(addr), data_of(addr));
-	ret = talk(lb, message, parse_route, &found);
+	route->rtm_family = lb_netlink_family(addr);
+	route->rtm_dst_len = lb_netlink_length(addr) * 8;
+	mnl_attr_put(message, RTA_DST, lb_netlink_length(addr), lb_netlink_data(addr));
+	ret = lb_netlink_talk(lb, message, parse_route, &found);
 	if (!ret && !found.ifindex)
 		ret = -EHOSTUNREACH;
 	if (!ret)
@@ -137,9 +140,9 @@ static struct ndmsg *put_neighbour(struct nlmsghdr *message, __u16 type, __u16 f
 	message->nlmsg_type = type;
 	message->nlmsg_flags = NLM_F_REQUEST | flags;
 	neighbour = mnl_nlmsg_put_extra_header(message, sizeof(*neighbour));
-	neighbour->ndm_family = family_of(addr);
+	neighbour->ndm_family = lb_netlink_family(addr);
 	neighbour->ndm_ifindex = (int)ifindex;
-	mnl_attr_put(message, NDA_DST, length_of(addr), data_of(addr));
+	mnl_attr_put(message, NDA_DST, lb_netlink_length(addr), lb_netlink_data(addr));
 	return neighbour;
 }
 
@@ -149,17 +152,17 @@ int lb_neighbour_manage(struct lb *lb, __u32 ifindex, const union lb_addr *addr,
 	__u16 state = 0;
 
 	put_neighbour(mnl_nlmsg_put_header(buffer), RTM_GETNEIGH, 0, ifindex, addr);
-	if (talk(lb, (struct nlmsghdr *)buffer, parse_neighbour, &state))
+	if (lb_netlink_talk(lb, (struct nlmsghdr *)buffer, parse_neighbour, &state))
 		state = 0;
 	/* What the operator pinned stays as it is. */
 	if (state & (NUD_PERMANENT | NUD_NOARP))
 		return 0;
 	if (!is_on) {
 		put_neighbour(mnl_nlmsg_put_header(buffer), RTM_DELNEIGH, NLM_F_ACK, ifindex, addr);
-		return talk(lb, (struct nlmsghdr *)buffer, NULL, NULL);
+		return lb_netlink_talk(lb, (struct nlmsghdr *)buffer, NULL, NULL);
 	}
 	put_neighbour(mnl_nlmsg_put_header(buffer), RTM_NEWNEIGH,
 		      NLM_F_ACK | NLM_F_CREATE | NLM_F_REPLACE, ifindex, addr);
 	mnl_attr_put_u32((struct nlmsghdr *)buffer, NDA_FLAGS_EXT, NTF_EXT_MANAGED);
-	return talk(lb, (struct nlmsghdr *)buffer, NULL, NULL);
+	return lb_netlink_talk(lb, (struct nlmsghdr *)buffer, NULL, NULL);
 }

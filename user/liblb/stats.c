@@ -105,7 +105,7 @@ static int fill_backend(struct lb *lb, __u32 number, __u32 slots, __u64 active,
 	out->traffic.bytes_out = sum.bytes_out - base->bytes_out;
 	out->traffic.connections = sum.connections - base->connections;
 	out->traffic.active = active;
-	if (backend->mode == LB_MODE_NAT &&
+	if (backend->mode != LB_MODE_FULLNAT &&
 	    !(service->flags & LB_S_TRACKED && service->proto == IPPROTO_UDP))
 		out->traffic.active = LB_UNKNOWN;
 	if (backend->mode == LB_MODE_FULLNAT)

@@ -175,13 +175,15 @@ const char *lb_mode_name(enum lb_mode mode)
 		return "fullnat";
 	case LB_MODE_NAT:
 		return "nat";
+	case LB_MODE_LOCAL:
+		return "local";
 	}
 	return "unknown";
 }
 
 int lb_mode_parse(const char *text, enum lb_mode *out)
 {
-	for (enum lb_mode mode = LB_MODE_FULLNAT; mode <= LB_MODE_NAT; mode++) {
+	for (enum lb_mode mode = LB_MODE_FULLNAT; mode <= LB_MODE_LOCAL; mode++) {
 		if (!strcmp(text, lb_mode_name(mode))) {
 			*out = mode;
 			return 0;

@@ -45,13 +45,12 @@ bool lb_xdp_is_running(const struct lb_port *port, bool *is_native)
 	return is_found;
 }
 
-/* Whether a program works on this instance's maps. */
-static bool is_ours(const struct lb *lb, struct xdp_program *program)
+bool lb_xdp_is_ours(const struct lb *lb, __u32 program_id)
 {
 	__u32 ids[64] = {}, id, size = sizeof(struct bpf_map_info);
 	struct bpf_map_info map = {};
 	struct bpf_prog_info info = { .nr_map_ids = 64, .map_ids = (__u64)(unsigned long)ids };
-	int fd = bpf_prog_get_fd_by_id(xdp_program__id(program));
+	int fd = bpf_prog_get_fd_by_id(program_id);
 	bool is_found = false;
 
 	if (fd < 0 || bpf_obj_get_info_by_fd(lb->maps[LB_MAP_CONTROL].fd, &map, &size)) {
@@ -80,7 +79,7 @@ void lb_xdp_adopt(const struct lb *lb, struct lb_port *port)
 		program = xdp_multiprog__main_prog(programs);
 	else
 		program = xdp_multiprog__next_prog(NULL, programs);
-	while (program && !is_ours(lb, program))
+	while (program && !lb_xdp_is_ours(lb, xdp_program__id(program)))
 		program = xdp_multiprog__is_legacy(programs)
 				  ? NULL
 				  : xdp_multiprog__next_prog(program, programs);
@@ -108,8 +107,8 @@ int lb_xdp_drop_others(const struct lb *lb, const struct lb_port *port, char *wo
 		}
 		do
 			program = xdp_multiprog__next_prog(program, programs);
-		while (program &&
-		       (xdp_program__id(program) == port->program_id || !is_ours(lb, program)));
+		while (program && (xdp_program__id(program) == port->program_id ||
+				   !lb_xdp_is_ours(lb, xdp_program__id(program))));
 		is_more = program;
 		lb_program_capture(words, LB_TEXT_SIZE);
 		if (program)

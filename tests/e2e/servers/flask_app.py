@@ -1,14 +1,16 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""A web server that says its name; /file/MEGABYTES is a body whose SHA-256 its last header tells."""
+"""A web server that says its name: flask_app.py NAME PORT [ADDRESS]. /client also who asks;
+/file/MEGABYTES is a body whose SHA-256 its last header tells."""
 import hashlib
 import logging
 import socket
 import sys
 
-from flask import Flask, Response
+from flask import Flask, Response, request
 from werkzeug.serving import make_server
 
 NAME, PORT = sys.argv[1], int(sys.argv[2])
+ADDRESS = sys.argv[3] if len(sys.argv) > 3 else "::"
 CHUNK = bytes(range(256)) * 256
 
 app = Flask(__name__)
@@ -17,6 +19,11 @@ app = Flask(__name__)
 @app.get("/")
 def name():
     return f"{NAME}\n"
+
+
+@app.get("/client")
+def client():
+    return f"{NAME} {request.remote_addr}\n"
 
 
 @app.get("/file/<int:megabytes>")
@@ -33,9 +40,11 @@ def file(megabytes):
 def main():
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     # One socket for both families; the development server itself opens only one of them.
-    listener = socket.create_server(("::", PORT), family=socket.AF_INET6, dualstack_ipv6=True,
-                                    backlog=512)
-    make_server("::", PORT, app, threaded=True, fd=listener.fileno()).serve_forever()
+    is_v6 = ":" in ADDRESS
+    listener = socket.create_server((ADDRESS, PORT),
+                                    family=socket.AF_INET6 if is_v6 else socket.AF_INET,
+                                    dualstack_ipv6=ADDRESS == "::", backlog=512)
+    make_server(ADDRESS, PORT, app, threaded=True, fd=listener.fileno()).serve_forever()
 
 
 main()
