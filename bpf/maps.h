@@ -36,6 +36,7 @@ LB_MMAP_ARRAY(lb_sources, struct lb_sources);
 LB_MMAP_ARRAY(lb_slots, struct lb_line);
 LB_MMAP_ARRAY(lb_totals, struct lb_totals);
 LB_MMAP_ARRAY(lb_bases, struct lb_totals);
+LB_MMAP_ARRAY(lb_health, struct lb_backend_health);
 LB_MMAP_ARRAY(lb_flows, struct lb_flow_bucket);
 LB_MMAP_ARRAY(lb_ports, struct lb_port);
 LB_PERCPU_ARRAY(lb_backend_cpu, struct lb_backend_cpu_block);

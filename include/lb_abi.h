@@ -8,6 +8,7 @@
 #define LB_ABI_H
 
 #include "lb_addr.h"
+#include "lb_check.h"
 #include "lb_hash.h"
 #include "lb_reason.h"
 
@@ -100,7 +101,7 @@ struct lb_control {
 	__u32 hz;	  /* jiffies per second */
 	__u32 histories;  /* entries in lb_history, as far as user space knows */
 	__u32 is_dirty;	  /* user space: the document may say more than the maps do */
-	__u32 reserved;
+	__u32 is_gone;	  /* user space: these maps were removed, whoever holds them opens anew */
 };
 
 enum lb_service_flags {
@@ -108,6 +109,7 @@ enum lb_service_flags {
 	LB_S_TRACKED = 2,   /* some backend needs flows looked up first (full NAT, UDP flow) */
 	LB_S_STATELESS = 4, /* UDP: each packet by the hash alone */
 	LB_S_USED = 8,	    /* not in use any more, but flows may still name it */
+	LB_S_ANY = 0x10000, /* user space: all backends down counts as all up */
 };
 
 struct lb_service {
@@ -269,6 +271,26 @@ struct lb_totals {
 	__u64 packets_in, bytes_in, packets_out, bytes_out, connections;
 };
 
+/* What lbd found out about a backend; user space only. All zero: the whole weight counts. */
+enum lb_health {
+	LB_HEALTH_UNKNOWN,
+	LB_HEALTH_UP,
+	LB_HEALTH_DOWN,
+};
+#define LB_CUT_WHOLE 1000u
+
+struct lb_backend_health {
+	__u8 health;  /* enum lb_health */
+	__u8 reason;  /* enum lb_check_reason, of the last result */
+	__u16 detail; /* of it: an HTTP status, a DNS code, an exit status, an errno */
+	__u16 cut;    /* how much of the weight is taken away, in parts of LB_CUT_WHOLE */
+	__u16 reserved;
+	__u32 took_us; /* the last result */
+	__u32 reserved2;
+	__u64 since_ns; /* CLOCK_MONOTONIC of the last change of health */
+	__u64 reserved3;
+};
+
 /*
  * The flow table: buckets of eight, each flow in one of two buckets given by its hash. Of full NAT
  * a flow has two entries with the same content, one for each direction; a record of a slot with
@@ -379,6 +401,7 @@ LB_ASSERT_SIZE(struct lb_backend, 64);
 LB_ASSERT_SIZE(struct lb_endpoint, 32);
 LB_ASSERT_SIZE(struct lb_hop, 24);
 LB_ASSERT_SIZE(struct lb_backend_cpu, 64);
+LB_ASSERT_SIZE(struct lb_backend_health, 32);
 LB_ASSERT_SIZE(struct lb_flow, 64);
 LB_ASSERT_SIZE(struct lb_port, 32);
 #undef LB_ASSERT_SIZE

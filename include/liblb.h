@@ -49,6 +49,24 @@ int lb_endpoint_parse(const char *text, union lb_addr *addr, __u16 *port, bool *
 /* "192.0.2.1:80" or "[2001:db8::1]:80". Returns buf. */
 const char *lb_endpoint_format(const union lb_addr *addr, __u16 port, char buf[LB_ADDR_TEXT_SIZE]);
 
+enum lb_check_type {
+	LB_CHECK_NONE, /* backends are not checked */
+	LB_CHECK_TCP,
+	LB_CHECK_HTTP,
+	LB_CHECK_HTTPS,
+	LB_CHECK_DNS,
+	LB_CHECK_UDP,
+	LB_CHECK_PING,
+	LB_CHECK_EXEC,
+	LB_CHECK_TYPES,
+};
+
+/* What becomes of a service when all its backends are down. */
+enum lb_all_down {
+	LB_ALL_DOWN_ANY,  /* the default: go on with all of them */
+	LB_ALL_DOWN_DROP, /* its packets are dropped and counted as no_backend */
+};
+
 const char *lb_mode_name(enum lb_mode mode); /* "fullnat", "nat", "local"; "inherit" */
 int lb_mode_parse(const char *text, enum lb_mode *out);
 const char *lb_proto_name(__u8 proto); /* "tcp", "udp" */
@@ -56,6 +74,20 @@ int lb_proto_parse(const char *text, __u8 *out);
 const char *lb_reason_name(enum lb_reason reason);
 const char *lb_reason_text(enum lb_reason reason);
 enum lb_verdict lb_reason_verdict(enum lb_reason reason);
+
+const char *lb_check_type_name(enum lb_check_type type); /* "tcp", "http" …; "none" */
+int lb_check_type_parse(const char *text, enum lb_check_type *out);
+const char *lb_all_down_name(enum lb_all_down what);
+int lb_all_down_parse(const char *text, enum lb_all_down *out);
+const char *lb_health_name(__u8 health); /* "up", "down", "unknown" */
+const char *lb_check_reason_name(__u8 reason);
+const char *lb_check_reason_text(__u8 reason);
+enum lb_check_verdict lb_check_reason_verdict(__u8 reason);
+/* "2s", "500ms", "1m"; a number alone is seconds. -EINVAL, -ERANGE. */
+int lb_duration_parse(const char *text, __u32 *ms);
+const char *lb_duration_format(__u32 ms, char buf[LB_ADDR_TEXT_SIZE]); /* "2s", "1500ms" */
+/* "200" or "200-399". */
+int lb_status_range_parse(const char *text, __u16 *low, __u16 *high);
 
 /* ---- intent: one document ------------------------------------------------------------------ */
 
@@ -74,6 +106,28 @@ struct lb_timeouts {	   /* seconds */
 	__u32 udp;	   /* default 120 */
 };
 
+#define LB_CHECK_TEXT_SIZE 256
+
+/* How backends are checked; texts are empty where not given. */
+struct lb_health_config {
+	enum lb_check_type type;
+	enum lb_all_down on_all_down;
+	__u32 interval_ms;		  /* default 2,000 */
+	__u32 timeout_ms;		  /* 0: lb_health_timeout() */
+	__u32 slow_start_ms;		  /* 0, the default: at once */
+	__u16 rise, fall;		  /* results in a row that change the health: 2 and 3 */
+	__u16 port;			  /* 0: the backend's */
+	__u16 status_low, status_high;	  /* http: 200 to 399 */
+	bool is_verified;		  /* https: the certificate, for host */
+	char path[LB_CHECK_TEXT_SIZE];	  /* http: "/" */
+	char host[LB_CHECK_TEXT_SIZE];	  /* http: of the request and certificate; dns: asked for */
+	char body[LB_CHECK_TEXT_SIZE];	  /* http: must be in the body's first 64 KiB */
+	char ca[LB_CHECK_TEXT_SIZE];	  /* https: a file of trusted certificates */
+	char send[LB_CHECK_TEXT_SIZE];	  /* tcp, udp */
+	char expect[LB_CHECK_TEXT_SIZE];  /* tcp, udp: must be in the answer */
+	char command[LB_CHECK_TEXT_SIZE]; /* exec: for /bin/sh */
+};
+
 struct lb_service_config {
 	char name[LB_NAME_SIZE]; /* letters, digits, '-', '_', '.' */
 	__u8 proto;		 /* IPPROTO_TCP or IPPROTO_UDP */
@@ -83,6 +137,7 @@ struct lb_service_config {
 	__u32 slots;	   /* table size: a prime from 251 to 655,373; fixed once made */
 	bool is_stateless; /* UDP only: each packet by the hash alone */
 	struct lb_timeouts timeouts;
+	struct lb_health_config health;
 	union lb_addr sources[LB_SOURCES_MAX]; /* full NAT; none: from the route */
 	unsigned int source_count;
 	struct lb_backend_config *backends;
@@ -118,6 +173,11 @@ struct lb_config *lb_config_copy(const struct lb_config *config);
 /* Fills a service or backend with the defaults. */
 void lb_service_config_init(struct lb_service_config *service);
 void lb_backend_config_init(struct lb_backend_config *backend);
+
+/* The defaults for checks of this type. */
+void lb_health_config_init(struct lb_health_config *health, enum lb_check_type type);
+/* The timeout that counts: the one given, else one second or the interval if that is less. */
+__u32 lb_health_timeout(const struct lb_health_config *health);
 
 /* Reads and checks a YAML document; errors name file:line and what was expected. -ENOENT, -EBADMSG.
  */
@@ -309,6 +369,7 @@ struct lb_traffic {
 struct lb_backend_state {
 	struct lb_backend_config config; /* port and mode resolved */
 	__u32 slots;			 /* owned now */
+	struct lb_backend_health health;
 	struct lb_traffic traffic;
 };
 
@@ -334,6 +395,88 @@ struct lb_stats {
 /* -ENOTCONN when nothing is attached. */
 int lb_get_stats(struct lb *lb, struct lb_stats **out, struct lb_error *err);
 void lb_stats_free(struct lb_stats *stats);
+
+/* ---- health: found out by lbd, kept with the maps, never in the document ----------------------
+ */
+
+/* -ENOENT: the maps have no such backend. hint speeds the next search up; set it to ~0 at first. */
+int lb_get_health(const struct lb *lb, const char *service, const union lb_addr *addr, __u16 port,
+		  __u32 *hint, struct lb_backend_health *out);
+
+struct lb_health_change {
+	char service[LB_NAME_SIZE];
+	union lb_addr addr;
+	__u16 port;
+	__u32 hint;
+	struct lb_backend_health value;
+};
+
+/*
+ * Puts the health of backends into force: those whose cut changes gain or lose slots, no others do.
+ * Backends that the maps do not have are left out. Needs the lock. -ENOTCONN, -ESTALE (the maps
+ * were removed meanwhile), -ENOSPC (too many slots with live connections would move).
+ */
+int lb_set_health(struct lb *lb, const struct lb_health_change *changes, unsigned int count,
+		  struct lb_error *err);
+/* Notes the reason of a result that changes no health. No lock; what is not there is left out. */
+void lb_note_result(struct lb *lb, const struct lb_health_change *result);
+
+/* ---- events: what lbd tells, the last LB_EVENTS of them in a file of the instance --------------
+ */
+
+#define LB_EVENTS 8192
+
+enum lb_event_kind {
+	LB_EVENT_HEALTH = 1, /* a backend's health changed */
+	LB_EVENT_RESULT,     /* the check's reason changed and the health did not */
+	LB_EVENT_WEIGHT,     /* slow start: a step */
+	LB_EVENT_ALL_DOWN,   /* of a service; and the end of it */
+	LB_EVENT_DAEMON,     /* lbd itself */
+	LB_EVENT_KINDS,
+};
+
+struct lb_event {
+	__u64 number;  /* 1 and up; given by lb_add_event */
+	__u64 time_ms; /* CLOCK_REALTIME; given by lb_add_event if 0 */
+	union lb_addr addr;
+	__u32 kind;
+	__u32 took_us;
+	__u16 port;   /* 0: not about one backend */
+	__u16 detail; /* of the reason */
+	__u16 cut;
+	__u8 health, was; /* enum lb_health */
+	__u8 reason;	  /* enum lb_check_reason */
+	__u8 reserved[7];
+	char service[LB_NAME_SIZE]; /* empty: not about one service */
+	char text[96];
+	__u64 end; /* number again, so that a torn record is seen */
+};
+
+const char *lb_event_name(__u32 kind);
+typedef int (*lb_event_fn)(const struct lb_event *event, void *arg);
+/*
+ * Those with a number above after, in order; a non-zero answer of fn ends the walk and is returned.
+ * -ENOENT: lbd has never run here.
+ */
+int lb_walk_events(struct lb *lb, __u64 after, lb_event_fn fn, void *arg, struct lb_error *err);
+/* The file that changes with each event: for inotify. */
+void lb_events_path(const struct lb *lb, char *path, size_t size);
+
+/* ---- what only lbd calls ------------------------------------------------------------------------
+ */
+
+bool lb_daemon_is_running(const struct lb *lb);
+/* Answers a descriptor that makes this the instance's lbd until it is closed. -EEXIST. */
+int lb_daemon_claim(struct lb *lb, struct lb_error *err);
+/* Opens what is needed later, while there are the rights to: the lock's and the events' files. */
+int lb_daemon_begin(struct lb *lb, struct lb_error *err);
+/* The directory in which "state.yaml" is renamed into place and "lock" is closed after a change. */
+const char *lb_run_dir(const struct lb *lb);
+/* The lock without waiting and without opening the maps anew. -EBUSY, -ESTALE. */
+int lb_try_lock(struct lb *lb);
+void lb_unlock(struct lb *lb);
+bool lb_is_gone(const struct lb *lb); /* the maps were removed: close and open again */
+int lb_add_event(struct lb *lb, struct lb_event *event);
 
 struct lb_flow_info {
 	char service[LB_NAME_SIZE];

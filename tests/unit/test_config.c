@@ -96,6 +96,21 @@ RULE(nat_shared, one->mode = two->mode = LB_MODE_NAT; two->backends[1].port = 50
 RULE(nat_mixed, two->backends[0].mode = LB_MODE_NAT; two->backends[0].port = 5000)
 RULE(local_family, one->mode = LB_MODE_LOCAL; one->backends[0].addr = addr_of("::1"))
 RULE(local_udp_port, one->proto = IPPROTO_UDP; one->backends[0].mode = LB_MODE_LOCAL)
+RULE(health_type, one->health.type = (enum lb_check_type)99)
+RULE(health_often, one->health.type = LB_CHECK_TCP; one->health.interval_ms = 99)
+RULE(health_slow, one->health.type = LB_CHECK_TCP; one->health.timeout_ms = 2001)
+RULE(health_rise, one->health.type = LB_CHECK_TCP; one->health.rise = 0)
+RULE(health_fall, one->health.type = LB_CHECK_TCP; one->health.fall = 101)
+RULE(health_stray, one->health.type = LB_CHECK_TCP; memcpy(one->health.body, "x", 2))
+RULE(health_path, one->health.type = LB_CHECK_HTTP; memcpy(one->health.path, "x", 2))
+RULE(health_split, one->health.type = LB_CHECK_HTTP; memcpy(one->health.path, "/\r\nx", 5))
+RULE(health_host, one->health.type = LB_CHECK_HTTP; memcpy(one->health.host, "a/b", 4))
+RULE(health_status, one->health.type = LB_CHECK_HTTP; one->health.status_low = 99)
+RULE(health_verify, one->health.type = LB_CHECK_HTTPS; one->health.is_verified = true)
+RULE(health_ca, one->health.type = LB_CHECK_HTTPS; memcpy(one->health.ca, "x", 2))
+RULE(health_dns, one->health.type = LB_CHECK_DNS; memcpy(one->health.host, "a..b", 5))
+RULE(health_exec, one->health.type = LB_CHECK_EXEC)
+RULE(health_ping_port, one->health.type = LB_CHECK_PING; one->health.port = 7)
 RULE(limit_services, config->limits.services = 1)
 RULE(limit_services_zero, config->limits.services = 0)
 RULE(limit_services_many, config->limits.services = 4097)
@@ -146,6 +161,21 @@ static const struct {
 	{ nat_mixed, -EINVAL, "is nat here and fullnat in service one" },
 	{ local_family, -EINVAL, "cannot bridge address families" },
 	{ local_udp_port, -EINVAL, "service one: backend 192.0.2.1:5000 is local and answers from its own port, which for udp must be the service's, 80" },
+	{ health_type, -EINVAL, "service one: health: type 99 is unknown" },
+	{ health_often, -ERANGE, "interval 99ms is out of range, expected 100ms to 3600s" },
+	{ health_slow, -ERANGE, "timeout 2001ms is out of range, expected 10ms to 2s" },
+	{ health_rise, -ERANGE, "rise 0" },
+	{ health_fall, -ERANGE, "fall 101 is out of range, expected 1 to 100" },
+	{ health_stray, -EINVAL, "body has no meaning for checks of type tcp" },
+	{ health_path, -EINVAL, "path 'x' must begin with '/'" },
+	{ health_split, -EINVAL, "have no blanks" },
+	{ health_host, -EINVAL, "host 'a/b' is no host's name" },
+	{ health_status, -ERANGE, "status 99-399" },
+	{ health_verify, -EINVAL, "verify is for https with a host" },
+	{ health_ca, -EINVAL, "ca has no meaning without" },
+	{ health_dns, -EINVAL, "host 'a..b' is no DNS name" },
+	{ health_exec, -EINVAL, "need a command" },
+	{ health_ping_port, -EINVAL, "port has no meaning for checks of type ping" },
 	{ limit_services, -ERANGE, "2 services are more than 'limits: services: 1'" },
 	{ limit_services_zero, -ERANGE, "limits: services 0" },
 	{ limit_services_many, -ERANGE, "expected 1 to 4096" },

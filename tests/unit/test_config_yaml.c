@@ -99,6 +99,16 @@ static const struct {
 	  "x.yaml:8: ", "backend 192.0.2.11:80 is listed twice" },
 	{ WEB "    backends:\n      - {address: &a 192.0.2.11}\n      - {address: *a}\n", "x.yaml",
 	  "aliases" },
+	{ WEB "    health:\n      type: icmp\n", "x.yaml:7: ", "expected one of: tcp, http" },
+	{ WEB "    health:\n      interval: 2s\n", "x.yaml:7: ", "key 'type' is missing" },
+	{ WEB "    health:\n      type: tcp\n      interval: 2 s\n",
+	  "x.yaml:8: ", "'2 s' is no duration, expected as 2s or 500ms" },
+	{ WEB "    health:\n      type: tcp\n      rise: 70000\n", "x.yaml:8: ", "too large" },
+	{ WEB "    health:\n      type: http\n      status: 2xx\n",
+	  "x.yaml:8: ", "'2xx' is no HTTP status" },
+	{ WEB "    health:\n      type: tcp\n      timeout: 1ms\n",
+	  "x.yaml:8: ", "service web: health: timeout 1ms is out of range" },
+	{ WEB "    health:\n      type: tcp\n      path: /x\n", "x.yaml:8: ", "no meaning" },
 	{ WEB "  - name: web\n    protocol: tcp\n    address: 203.0.113.10:81\n",
 	  "x.yaml:6: ", "service web is there twice" },
 	{ WEB "  - name: b\n    protocol: tcp\n    address: 203.0.113.10:80\n",
@@ -239,6 +249,74 @@ static void reads_what_is_left_out(void **state)
 /* ---- any document -----------------------------------------------------------------------------
  */
 
+/* Printable or not, quotes and backslashes too, and what is not ASCII. */
+static void fill_text(char text[LB_CHECK_TEXT_SIZE], const char *prefix, bool is_free)
+{
+	size_t length = strlen(prefix);
+	const size_t end = length + random_below(20);
+
+	memcpy(text, prefix, length + 1);
+	for (; length < end; length++)
+		text[length] = (char)(is_free ? 1 + random_below(126) : 'a' + random_below(26));
+	text[length] = '\0';
+}
+
+static void fill_health(struct lb_health_config *health)
+{
+	lb_health_config_init(health, (enum lb_check_type)random_below(LB_CHECK_TYPES));
+	if (health->type == LB_CHECK_NONE)
+		return;
+	health->interval_ms = 1000 + random_below(100000);
+	health->timeout_ms = random_below(2) ? 0 : 10 + random_below(900);
+	health->slow_start_ms = random_below(2) ? 0 : random_below(100000);
+	health->rise = (__u16)(1 + random_below(100));
+	health->fall = (__u16)(1 + random_below(100));
+	health->on_all_down = (enum lb_all_down)random_below(2);
+	if (health->type != LB_CHECK_PING)
+		health->port = random_below(2) ? 0 : (__u16)random_below(65536);
+	if (health->type == LB_CHECK_EXEC)
+		fill_text(health->command, "exec ", true);
+	if (health->type == LB_CHECK_DNS)
+		fill_text(health->host, "www.", false);
+	if (health->type == LB_CHECK_TCP || health->type == LB_CHECK_UDP) {
+		fill_text(health->send, "", true);
+		fill_text(health->expect, "", true);
+	}
+	if (health->type != LB_CHECK_HTTP && health->type != LB_CHECK_HTTPS)
+		return;
+	fill_text(health->path, "/", false);
+	fill_text(health->host, "h", false);
+	fill_text(health->body, "", true);
+	health->status_low = (__u16)(100 + random_below(250));
+	health->status_high = (__u16)(400 + random_below(200));
+	health->is_verified = health->type == LB_CHECK_HTTPS && random_below(2);
+	if (health->is_verified)
+		fill_text(health->ca, "/etc/", true);
+}
+
+static void assert_same_health(const struct lb_health_config *left,
+			       const struct lb_health_config *right)
+{
+	assert_int_equal(left->type, right->type);
+	assert_int_equal(left->interval_ms, right->interval_ms);
+	assert_int_equal(left->timeout_ms, right->timeout_ms);
+	assert_int_equal(left->slow_start_ms, right->slow_start_ms);
+	assert_int_equal(left->rise, right->rise);
+	assert_int_equal(left->fall, right->fall);
+	assert_int_equal(left->port, right->port);
+	assert_int_equal(left->on_all_down, right->on_all_down);
+	assert_int_equal(left->status_low, right->status_low);
+	assert_int_equal(left->status_high, right->status_high);
+	assert_int_equal(left->is_verified, right->is_verified);
+	assert_string_equal(left->path, right->path);
+	assert_string_equal(left->host, right->host);
+	assert_string_equal(left->body, right->body);
+	assert_string_equal(left->ca, right->ca);
+	assert_string_equal(left->send, right->send);
+	assert_string_equal(left->expect, right->expect);
+	assert_string_equal(left->command, right->command);
+}
+
 static void fill_service(struct lb_service_config *service, unsigned int number)
 {
 	static const __u32 primes[] = { 251, 257, 1009, LB_SLOTS_DEFAULT };
@@ -260,6 +338,7 @@ static void fill_service(struct lb_service_config *service, unsigned int number)
 	if (random_below(2))
 		service->timeouts = (struct lb_timeouts){ 1 + random_below(86400), 900,
 							  1 + random_below(86400), 120 };
+	fill_health(&service->health);
 	service->source_count = random_below(3) ? 0 : random_below(LB_SOURCES_MAX + 1);
 	for (unsigned int i = 0; i < service->source_count; i++) {
 		(void)snprintf(text, sizeof(text), is_v6 ? "2001:db8:1::%x" : "198.51.100.%u",
@@ -307,6 +386,7 @@ static void assert_same(const struct lb_config *a, const struct lb_config *b)
 		assert_int_equal(left->slots, right->slots);
 		assert_int_equal(left->is_stateless, right->is_stateless);
 		assert_memory_equal(&left->timeouts, &right->timeouts, sizeof(left->timeouts));
+		assert_same_health(&left->health, &right->health);
 		assert_int_equal(left->source_count, right->source_count);
 		assert_memory_equal(left->sources, right->sources,
 				    left->source_count * sizeof(left->sources[0]));

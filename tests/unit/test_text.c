@@ -184,13 +184,78 @@ static void failures_are_one_line(void **state)
 	assert_int_equal(strlen(err.text), LB_TEXT_SIZE - 1);
 }
 
+static void durations(void **state)
+{
+	static const struct {
+		const char *text;
+		int code;
+		__u32 ms;
+	} rows[] = {
+		{ "2s", 0, 2000 },
+		{ "500ms", 0, 500 },
+		{ "3", 0, 3000 },
+		{ "2m", 0, 120000 },
+		{ "1h", 0, 3600000 },
+		{ "0", 0, 0 },
+		{ "", -EINVAL, 0 },
+		{ "s", -EINVAL, 0 },
+		{ "-1s", -EINVAL, 0 },
+		{ "2 s", -EINVAL, 0 },
+		{ "1m30s", -EINVAL, 0 },
+		{ "4294968s", -ERANGE, 0 },
+		{ "9999999999ms", -ERANGE, 0 },
+	};
+	char buf[LB_ADDR_TEXT_SIZE];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		__u32 ms = 77;
+
+		assert_int_equal(lb_duration_parse(rows[i].text, &ms), rows[i].code);
+		assert_int_equal(ms, rows[i].code ? 77 : rows[i].ms);
+	}
+	assert_string_equal(lb_duration_format(2000, buf), "2s");
+	assert_string_equal(lb_duration_format(1500, buf), "1500ms");
+}
+
+static void check_words(void **state)
+{
+	enum lb_check_type type;
+	__u16 low, high;
+
+	(void)state;
+	for (int i = 0; i < LB_CHECK_TYPES; i++) {
+		assert_int_equal(lb_check_type_parse(lb_check_type_name(i), &type), 0);
+		assert_int_equal(type, i);
+	}
+	assert_int_equal(lb_check_type_parse("icmp", &type), -EINVAL);
+	for (__u8 i = 0; i < LB_C_COUNT; i++)
+		for (__u8 j = 0; j < i; j++)
+			assert_string_not_equal(lb_check_reason_name(i), lb_check_reason_name(j));
+	assert_string_equal(lb_check_reason_name(LB_C_COUNT), "unknown");
+	assert_int_equal(lb_check_reason_verdict(LB_C_LOCAL), LB_CHECK_UNKNOWN);
+	assert_int_equal(lb_status_range_parse("200", &low, &high), 0);
+	assert_int_equal(low, high);
+	assert_int_equal(lb_status_range_parse("200-399", &low, &high), 0);
+	assert_int_equal(high, 399);
+	assert_int_equal(lb_status_range_parse("2xx", &low, &high), -EINVAL);
+	assert_int_equal(lb_status_range_parse("200-", &low, &high), -EINVAL);
+	assert_int_equal(lb_status_range_parse("200-399x", &low, &high), -EINVAL);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(addresses_round_trip), cmocka_unit_test(addresses_refused),
-		cmocka_unit_test(endpoints_round_trip), cmocka_unit_test(endpoint_without_port),
-		cmocka_unit_test(endpoints_refused),	cmocka_unit_test(names_both_ways),
-		cmocka_unit_test(reasons_are_told),	cmocka_unit_test(failures_are_one_line),
+		cmocka_unit_test(addresses_round_trip),
+		cmocka_unit_test(addresses_refused),
+		cmocka_unit_test(endpoints_round_trip),
+		cmocka_unit_test(endpoint_without_port),
+		cmocka_unit_test(endpoints_refused),
+		cmocka_unit_test(names_both_ways),
+		cmocka_unit_test(reasons_are_told),
+		cmocka_unit_test(failures_are_one_line),
+		cmocka_unit_test(durations),
+		cmocka_unit_test(check_words),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -93,6 +93,7 @@ void lb_service_config_init(struct lb_service_config *service)
 		.slots = LB_SLOTS_DEFAULT,
 		.timeouts = { .syn = 10, .established = 900, .fin = 30, .udp = 120 },
 	};
+	lb_health_config_init(&service->health, LB_CHECK_NONE);
 }
 
 void lb_backend_config_init(struct lb_backend_config *backend)

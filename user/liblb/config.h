@@ -57,6 +57,10 @@ int lb_config_store(const struct lb_config *config, const char *path, struct lb_
 /* 0 or -EINVAL with a text. */
 int lb_name_check(const char *name, struct lb_error *err);
 
+/* config_health.c: the health part of a service; on a fault *key names it. */
+int lb_health_check(const struct lb_health_config *health, const char **key, struct lb_error *err);
+void lb_health_print(FILE *out, const struct lb_health_config *health);
+
 /* Sets limits to the defaults; slots follow from services. */
 void lb_limits_init(struct lb_limits *limits);
 

@@ -188,6 +188,19 @@ static int check_timeouts(struct check *check, const struct lb_timeouts *timeout
 	return ret;
 }
 
+static int check_health(struct check *check, const struct lb_health_config *health)
+{
+	struct lb_error err;
+	int ret;
+
+	check->place.section = "health";
+	ret = lb_health_check(health, &check->place.key, &err);
+	if (ret)
+		return FAULT(check, ret, "%s: health: %s", check->label, err.text);
+	check->place.section = NULL;
+	return 0;
+}
+
 static int check_source(struct check *check, const struct lb_service_config *service,
 			unsigned int index)
 {
@@ -312,6 +325,8 @@ static int check_service(struct check *check, unsigned int index)
 		ret = check_slots(check, service);
 	if (!ret)
 		ret = check_timeouts(check, &service->timeouts);
+	if (!ret)
+		ret = check_health(check, &service->health);
 	if (!ret)
 		ret = check_sources(check, service);
 	if (!ret)

@@ -32,8 +32,21 @@ static const struct cyaml_strval protocols[] = {
 	{ "udp", IPPROTO_UDP },
 };
 
+static const struct cyaml_strval check_types[] = {
+	{ "tcp", LB_CHECK_TCP },   { "http", LB_CHECK_HTTP }, { "https", LB_CHECK_HTTPS },
+	{ "dns", LB_CHECK_DNS },   { "udp", LB_CHECK_UDP },   { "ping", LB_CHECK_PING },
+	{ "exec", LB_CHECK_EXEC },
+};
+
+static const struct cyaml_strval all_downs[] = {
+	{ "any", LB_ALL_DOWN_ANY },
+	{ "drop", LB_ALL_DOWN_DROP },
+};
+
 #define TEXT(key, structure, member)                                                               \
 	CYAML_FIELD_STRING_PTR(key, CYAML_FLAG_POINTER, structure, member, 1, CYAML_UNLIMITED)
+#define MAYBE_TEXT(key, structure, member)                                                         \
+	CYAML_FIELD_STRING_PTR(key, OPTIONAL, structure, member, 1, CYAML_UNLIMITED)
 #define NUMBER(key, structure, member) CYAML_FIELD_UINT_PTR(key, OPTIONAL, structure, member)
 #define WORD(key, structure, member, words)                                                        \
 	CYAML_FIELD_ENUM_PTR(key, OPTIONAL_WORD, structure, member, words, COUNT(words))
@@ -63,6 +76,28 @@ static const struct cyaml_schema_field timeout_fields[] = {
 	CYAML_FIELD_END
 };
 
+static const struct cyaml_schema_field health_fields[] = {
+	CYAML_FIELD_ENUM("type", CYAML_FLAG_STRICT, struct lb_shape_health, type, check_types,
+			 COUNT(check_types)),
+	MAYBE_TEXT("interval", struct lb_shape_health, interval),
+	MAYBE_TEXT("timeout", struct lb_shape_health, timeout),
+	NUMBER("rise", struct lb_shape_health, rise),
+	NUMBER("fall", struct lb_shape_health, fall),
+	NUMBER("port", struct lb_shape_health, port),
+	MAYBE_TEXT("path", struct lb_shape_health, path),
+	MAYBE_TEXT("host", struct lb_shape_health, host),
+	MAYBE_TEXT("status", struct lb_shape_health, status),
+	MAYBE_TEXT("body", struct lb_shape_health, body),
+	WORD("verify", struct lb_shape_health, verify, yes_no),
+	MAYBE_TEXT("ca", struct lb_shape_health, ca),
+	MAYBE_TEXT("send", struct lb_shape_health, send),
+	MAYBE_TEXT("expect", struct lb_shape_health, expect),
+	MAYBE_TEXT("command", struct lb_shape_health, command),
+	WORD("on-all-down", struct lb_shape_health, on_all_down, all_downs),
+	MAYBE_TEXT("slow-start", struct lb_shape_health, slow_start),
+	CYAML_FIELD_END
+};
+
 static const struct cyaml_schema_field service_fields[] = {
 	TEXT("name", struct lb_shape_service, name),
 	CYAML_FIELD_ENUM("protocol", CYAML_FLAG_STRICT, struct lb_shape_service, protocol,
@@ -75,6 +110,8 @@ static const struct cyaml_schema_field service_fields[] = {
 				   source_count, &source, 0, CYAML_UNLIMITED),
 	CYAML_FIELD_MAPPING_PTR("timeouts", OPTIONAL_EMPTY, struct lb_shape_service, timeouts,
 				timeout_fields),
+	CYAML_FIELD_MAPPING_PTR("health", OPTIONAL_EMPTY, struct lb_shape_service, health,
+				health_fields),
 	CYAML_FIELD_SEQUENCE_COUNT("backends", OPTIONAL_EMPTY, struct lb_shape_service, backends,
 				   backend_count, &backend, 0, CYAML_UNLIMITED),
 	CYAML_FIELD_END

@@ -26,6 +26,15 @@ struct lb_shape_timeouts {
 	__u32 *syn, *established, *fin, *udp;
 };
 
+struct lb_shape_health {
+	enum lb_check_type type;
+	char *interval, *timeout, *slow_start, *path, *host, *status, *body, *ca, *send, *expect,
+		*command;
+	__u32 *rise, *fall, *port;
+	enum lb_yes_no *verify;
+	enum lb_all_down *on_all_down;
+};
+
 struct lb_shape_service {
 	char *name;
 	int protocol; /* IPPROTO_* */
@@ -36,6 +45,7 @@ struct lb_shape_service {
 	char **sources;
 	unsigned int source_count;
 	struct lb_shape_timeouts *timeouts;
+	struct lb_shape_health *health;
 	struct lb_shape_backend *backends;
 	unsigned int backend_count;
 };
@@ -50,6 +60,10 @@ struct lb_shape {
 	struct lb_shape_service *services;
 	unsigned int service_count;
 };
+
+/* config_health.c; on a failure *key names where. Ranges are checked by lb_health_check(). */
+int lb_health_read(const struct lb_shape_health *shape, struct lb_health_config *out,
+		   const char **key, struct lb_error *err);
 
 extern const struct cyaml_schema_value lb_shape_schema;
 

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * From the document to YAML. Keys that have their default are left out, so that a saved file reads
- * as a person would have written it. Without libcyaml: every value is a number, a word, or text
- * that needs no escape, and libyaml's emitter does not indent lists.
+ * as a person would have written it. Without libcyaml: libyaml's emitter does not indent lists.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -85,6 +84,7 @@ static void print_service(FILE *out, const struct lb_service_config *service)
 	for (unsigned int i = 0; i < service->source_count; i++)
 		(void)fprintf(out, "      - \"%s\"\n", lb_addr_format(&service->sources[i], text));
 	print_timeouts(out, &service->timeouts);
+	lb_health_print(out, &service->health);
 	if (service->backend_count)
 		(void)fputs("    backends:\n", out);
 	for (unsigned int i = 0; i < service->backend_count; i++)

@@ -130,6 +130,12 @@ static int read_service(struct reader *reader, const struct lb_shape_service *sh
 		take(&out->timeouts.fin, shape->timeouts->fin);
 		take(&out->timeouts.udp, shape->timeouts->udp);
 	}
+	if (shape->health) {
+		reader->place.section = "health";
+		if (lb_health_read(shape->health, &out->health, &reader->place.key, &err))
+			return fault_here(reader, -EBADMSG, err.text);
+		reader->place.section = NULL;
+	}
 	ret = read_endpoint(reader, shape->address, &out->vip, &out->port, NULL);
 	if (!ret)
 		ret = read_sources(reader, shape, out);

@@ -45,7 +45,7 @@ static int mark_stateless(struct lb *lb, struct lb_service_change *service, bool
 		const __u16 owner = backend->number - service->value.backend_base;
 
 		service->kept[owner] = !backend->is_new;
-		if (service->value.proto != IPPROTO_TCP || backend->is_new ||
+		if (service->value.proto != IPPROTO_TCP || backend->is_new || backend->is_dead ||
 		    lb->backends[backend->number].mode == LB_MODE_FULLNAT)
 			continue;
 		marks[owner] = has_traffic(lb, backend->number);

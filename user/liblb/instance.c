@@ -278,6 +278,8 @@ int lb_open(struct lb **out, const char *netns, struct lb_error *err)
 	if (!lb)
 		return lb_fail(err, -ENOMEM, "out of memory");
 	lb->lock_fd = -1;
+	lb->kept_lock_fd = -1;
+	lb->events_fd = -1;
 	lb->clock_fd = -1;
 	lb->cpus = libbpf_num_possible_cpus();
 	lb_program_capture(NULL, 0);
@@ -297,8 +299,12 @@ void lb_close(struct lb *lb)
 	lb_kernel_close(lb);
 	lb_route_close(lb);
 	free(lb->host_routes.routes);
-	if (lb->lock_fd >= 0)
+	if (lb->lock_fd >= 0 && lb->lock_fd != lb->kept_lock_fd)
 		close(lb->lock_fd);
+	if (lb->kept_lock_fd >= 0)
+		close(lb->kept_lock_fd);
+	if (lb->events_fd >= 0)
+		close(lb->events_fd);
 	free(lb);
 }
 

@@ -26,6 +26,7 @@ enum lb_map_id {
 	LB_MAP_SLOTS,
 	LB_MAP_TOTALS,
 	LB_MAP_BASES,
+	LB_MAP_HEALTH,
 	LB_MAP_FLOWS,
 	LB_MAP_PORTS,
 	LB_MAP_MMAPPED, /* the maps before this one are mapped into memory */
@@ -65,8 +66,11 @@ struct lb {
 	char pin_dir[PATH_MAX / 2];
 	char run_dir[PATH_MAX / 2];
 	char state_path[PATH_MAX];
-	__u64 cookie; /* of the network namespace */
-	int lock_fd;
+	__u64 cookie;	  /* of the network namespace */
+	int lock_fd;	  /* the lock is held by it, or -1 */
+	int kept_lock_fd; /* of a daemon: the lock file, open */
+	int events_fd;	  /* likewise, or -1 */
+	__u64 last_event;
 	int clock_fd;
 	int cpus;
 	bool is_loaded;
@@ -85,6 +89,7 @@ struct lb {
 	struct lb_line *lines;
 	struct lb_totals *totals; /* by service */
 	struct lb_totals *bases;  /* by backend */
+	struct lb_backend_health *health;
 	struct lb_flow *flows;
 	struct lb_port *ports;
 	char notices[LB_NOTICES][LB_TEXT_SIZE];
@@ -162,6 +167,8 @@ struct lb_backend_change {
 	__u16 endpoint;
 	struct lb_route_answer route;
 	bool has_route;
+	__u16 cut;    /* of its weight, by its health */
+	bool is_dead; /* it goes down by this change: nobody's connections to it can be kept */
 };
 
 /* What lb_history must gain and lose for one service. */
@@ -232,6 +239,11 @@ void lb_history_forget(struct lb *lb, const struct lb_service_change *service);
 void lb_history_free(struct lb_histories *list);
 /* Numbers of backends that are given again must not be found in histories of earlier holders. */
 int lb_history_sweep(struct lb *lb, const bool *is_given_again);
+
+/* health.c: which part of its weight a backend of a change gets. */
+struct lb_maglev_owner;
+void lb_health_plan(const struct lb *lb, struct lb_change *change);
+void lb_health_weigh(const struct lb_service_change *service, struct lb_maglev_owner *list);
 
 /* lookup.c */
 int lb_lookup_write(struct lb *lb, const struct lb_change *change, enum lb_lookup table,

@@ -47,6 +47,7 @@ static const char *const map_names[LB_MAP_COUNT] = {
 	[LB_MAP_SLOTS] = "lb_slots",
 	[LB_MAP_TOTALS] = "lb_totals",
 	[LB_MAP_BASES] = "lb_bases",
+	[LB_MAP_HEALTH] = "lb_health",
 	[LB_MAP_FLOWS] = "lb_flows",
 	[LB_MAP_PORTS] = "lb_ports",
 	[LB_MAP_BACKEND_CPU] = "lb_backend_cpu",
@@ -97,6 +98,7 @@ static void point_at_memory(struct lb *lb)
 	lb->lines = lb->maps[LB_MAP_SLOTS].memory;
 	lb->totals = lb->maps[LB_MAP_TOTALS].memory;
 	lb->bases = lb->maps[LB_MAP_BASES].memory;
+	lb->health = lb->maps[LB_MAP_HEALTH].memory;
 	lb->flows = lb->maps[LB_MAP_FLOWS].memory;
 	lb->ports = lb->maps[LB_MAP_PORTS].memory;
 }
@@ -184,6 +186,9 @@ int lb_kernel_remove(struct lb *lb, struct lb_error *err)
 {
 	char trash[PATH_MAX];
 
+	/* lbd holds the maps and sees it here. */
+	if (lb->control)
+		lb->control->is_gone = 1;
 	/* One step out of sight: a killed command leaves all of the maps or none. */
 	snprintf(trash, sizeof(trash), "%s+old", lb->pin_dir);
 	lb_remove_dir(trash);
@@ -207,6 +212,7 @@ static void set_sizes(struct lb_bpf *skeleton, const struct lb_meta *meta)
 	bpf_map__set_max_entries(skeleton->maps.lb_backend_cpu,
 				 (meta->backends + LB_CPU_BLOCK - 1) / LB_CPU_BLOCK);
 	bpf_map__set_max_entries(skeleton->maps.lb_bases, meta->backends);
+	bpf_map__set_max_entries(skeleton->maps.lb_health, meta->backends);
 	bpf_map__set_max_entries(skeleton->maps.lb_sources, meta->backends);
 	bpf_map__set_max_entries(skeleton->maps.lb_endpoints, meta->backends);
 	bpf_map__set_max_entries(skeleton->maps.lb_slots, meta->lines);

@@ -9,7 +9,8 @@
 
 #include "lb_abi.h"
 
-#define LB_MAGLEV_WEIGHT_MAX 65535u
+/* A backend's largest weight in parts of LB_CUT_WHOLE. */
+#define LB_MAGLEV_WEIGHT_MAX 65535000u
 /* A backend with this many slots is within 1 % of its share (Maglev, section 5.3). */
 #define LB_MAGLEV_SLOTS_PER_BACKEND 100u
 

@@ -85,6 +85,8 @@ static void fill_value(const struct lb *lb, struct lb_service_change *change)
 	for (unsigned int i = 0; i < config->backend_count; i++)
 		if (lb_backend_mode(config, &config->backends[i]) == LB_MODE_FULLNAT)
 			value->flags |= LB_S_TRACKED;
+	if (config->health.on_all_down == LB_ALL_DOWN_ANY)
+		value->flags |= LB_S_ANY;
 	value->timeout_syn = to_jiffies(lb, config->timeouts.syn);
 	value->timeout_established = to_jiffies(lb, config->timeouts.established);
 	value->timeout_fin = to_jiffies(lb, config->timeouts.fin);
@@ -214,6 +216,8 @@ static int make(struct lb *lb, const struct lb_config *config, struct lb_change 
 	if (!ret)
 		ret = lb_number_services(lb, change, err) ?: lb_number_backends(lb, change, err) ?:
 							     lb_number_endpoints(lb, change, err);
+	if (!ret)
+		lb_health_plan(lb, change);
 	for (unsigned int i = 0; !ret && i < change->service_count; i++)
 		ret = lb_table_make(lb, &change->services[i], err);
 	return ret ?: lb_history_check(lb, change, err);

@@ -99,6 +99,7 @@ static int fill_backend(struct lb *lb, __u32 number, __u32 slots, __u64 active,
 	out->config.mode = backend->mode;
 	out->config.is_drained = backend->flags & LB_B_DRAIN;
 	out->slots = slots;
+	out->health = lb->health[number];
 	out->traffic.packets_in = sum.packets_in - base->packets_in;
 	out->traffic.bytes_in = sum.bytes_in - base->bytes_in;
 	out->traffic.packets_out = sum.packets_out - base->packets_out;

@@ -38,10 +38,10 @@ static int build(struct lb_service_change *service, struct lb_error *err)
 		const struct lb_backend_change *backend = &service->backends[i];
 
 		list[i].owner = backend->number - service->value.backend_base;
-		list[i].weight = backend->config->is_drained ? 0 : backend->config->weight;
 		list[i].identity =
 			identity_of(backend->config, lb_backend_port(config, backend->config));
 	}
+	lb_health_weigh(service, list);
 	ret = lb_maglev_build(service->owners, service->value.slots, list, config->backend_count,
 			      &change);
 	free(list);
