@@ -22,6 +22,24 @@ static json_t *backend_config_json(const struct lb_service_config *service,
 		lb_mode_name(lb_backend_mode(service, backend)));
 }
 
+static json_t *health_config_json(const struct lb_health_config *health)
+{
+	char interval[LB_ADDR_TEXT_SIZE], timeout[LB_ADDR_TEXT_SIZE], slow[LB_ADDR_TEXT_SIZE];
+
+	return json_pack(
+		"{s:s, s:s, s:s, s:i, s:i, s:i, s:s, s:s, s:i, s:i, s:s, s:b, s:s, s:s, s:s, s:s, "
+		"s:s, s:s}",
+		"type", lb_check_type_name(health->type), "interval",
+		lb_duration_format(health->interval_ms, interval), "timeout",
+		lb_duration_format(lb_health_timeout(health), timeout), "rise", health->rise,
+		"fall", health->fall, "port", health->port, "path", health->path, "host",
+		health->host, "status_low", health->status_low, "status_high", health->status_high,
+		"body", health->body, "verify", health->is_verified, "ca", health->ca, "send",
+		health->send, "expect", health->expect, "command", health->command, "on_all_down",
+		lb_all_down_name(health->on_all_down), "slow_start",
+		lb_duration_format(health->slow_start_ms, slow));
+}
+
 static json_t *service_config_json(const struct lb_service_config *service)
 {
 	const struct lb_timeouts *timeouts = &service->timeouts;
@@ -34,13 +52,15 @@ static json_t *service_config_json(const struct lb_service_config *service)
 	for (unsigned int i = 0; i < service->backend_count; i++)
 		(void)json_array_append_new(backends,
 					    backend_config_json(service, &service->backends[i]));
-	return json_pack("{s:s, s:s, s:s, s:s, s:i, s:b, s:o, s:{s:i, s:i, s:i, s:i}, s:o}", "name",
-			 service->name, "protocol", lb_proto_name(service->proto), "address",
-			 lb_endpoint_format(&service->vip, service->port, text), "mode",
-			 lb_mode_name(lb_service_mode(service)), "slots", (int)service->slots,
-			 "stateless", service->is_stateless, "sources", sources, "timeouts", "syn",
-			 (int)timeouts->syn, "established", (int)timeouts->established, "fin",
-			 (int)timeouts->fin, "udp", (int)timeouts->udp, "backends", backends);
+	return json_pack("{s:s, s:s, s:s, s:s, s:i, s:b, s:o, s:{s:i, s:i, s:i, s:i}, s:o, s:o}",
+			 "name", service->name, "protocol", lb_proto_name(service->proto),
+			 "address", lb_endpoint_format(&service->vip, service->port, text), "mode",
+			 lb_mode_name(lb_service_mode(service)),
+			 "slots", (int)service->slots, "stateless", service->is_stateless,
+			 "sources", sources, "timeouts", "syn", (int)timeouts->syn, "established",
+			 (int)timeouts->established, "fin", (int)timeouts->fin, "udp",
+			 (int)timeouts->udp, "health", health_config_json(&service->health),
+			 "backends", backends);
 }
 
 json_t *config_json(const struct lb_config *config)

@@ -47,7 +47,7 @@ struct command {
 };
 
 extern const struct command cmd_attach, cmd_cache, cmd_detach, cmd_status, cmd_service, cmd_backend,
-	cmd_stats, cmd_flow, cmd_config, cmd_version, cmd_help;
+	cmd_stats, cmd_flow, cmd_health, cmd_monitor, cmd_config, cmd_version, cmd_help;
 extern const struct command *const commands[]; /* ends with NULL */
 
 /* ---- dispatch.c ----------------------------------------------------------------------------- */
@@ -141,6 +141,20 @@ json_t *backend_json(const struct lb_service_config *service,
 json_t *attached_json(const struct lb_attached *attached);
 int print_maps(const struct lbctl *ctl, const struct lb_status *status);
 json_t *maps_json(const struct lb_status *status);
+
+/* ---- rows_health.c; health NULL: not known ----------------------------------------------------
+ */
+
+/* "up", "up 40%", "down", "unknown". Returns buf. */
+const char *health_text(const struct lb_backend_health *health, char buf[LB_ADDR_TEXT_SIZE]);
+struct table *health_table(void);
+void health_row(struct table *table, const struct lb_service_config *service,
+		const struct lb_backend_config *backend, const struct lb_backend_health *health);
+json_t *health_json(const struct lb_service_config *service,
+		    const struct lb_backend_config *backend,
+		    const struct lb_backend_health *health);
+void event_print(const struct lb_event *event, FILE *out);
+json_t *event_json(const struct lb_event *event);
 
 DEFINE_CLEANUP(struct lb_stats *, lb_stats_free)
 DEFINE_CLEANUP(struct lb_status *, lb_status_free)

@@ -11,8 +11,8 @@
 #include "lbctl.h"
 
 const struct command *const commands[] = {
-	&cmd_attach, &cmd_cache, &cmd_detach, &cmd_status,  &cmd_service, &cmd_backend,
-	&cmd_stats,  &cmd_flow,	 &cmd_config, &cmd_version, &cmd_help,	  NULL,
+	&cmd_attach, &cmd_cache,  &cmd_detach,	&cmd_status, &cmd_service, &cmd_backend, &cmd_stats,
+	&cmd_flow,   &cmd_health, &cmd_monitor, &cmd_config, &cmd_version, &cmd_help,	 NULL,
 };
 
 static const struct option long_options[] = {
@@ -94,7 +94,7 @@ static int run(const struct lbctl *ctl, const char *instead, char **words)
 	if (!command)
 		return refuse_usage(
 			"unknown object '%s', expected one of: attach, cache, detach, status, "
-			"service, backend, stats, flow, config, version, help",
+			"service, backend, stats, flow, health, monitor, config, version, help",
 			*words);
 	return command_run(ctl, command, words + 1);
 }

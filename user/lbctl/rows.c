@@ -116,9 +116,10 @@ struct table *backend_table(const struct lbctl *ctl)
 {
 	if (ctl->is_verbose)
 		return table_new(
-			"SERVICE BACKEND MODE >WEIGHT >SLOTS ADMIN >ACTIVE >CONNS >IN >OUT "
+			"SERVICE BACKEND MODE >WEIGHT >SLOTS ADMIN HEALTH >ACTIVE >CONNS >IN >OUT "
 			">PKTS-IN >PKTS-OUT >PORTS");
-	return table_new("SERVICE BACKEND MODE >WEIGHT >SLOTS ADMIN >ACTIVE >CONNS >IN >OUT");
+	return table_new(
+		"SERVICE BACKEND MODE >WEIGHT >SLOTS ADMIN HEALTH >ACTIVE >CONNS >IN >OUT");
 }
 
 void backend_row(const struct lbctl *ctl, struct table *table,
@@ -134,6 +135,8 @@ void backend_row(const struct lbctl *ctl, struct table *table,
 	count_cell(table, true, backend->weight);
 	table_cell(table, "%s", state ? number_share(state->slots, service->slots, share) : "-");
 	table_cell(table, "%s", backend->is_drained ? "drain" : "up");
+	table_cell(table, "%s",
+		   state && state->health.since_ns ? health_text(&state->health, text) : "-");
 	traffic_cells(ctl, table, state ? &state->traffic : NULL);
 	if (ctl->is_verbose)
 		count_cell(table, state && state->traffic.ports_limit,
@@ -147,12 +150,15 @@ json_t *backend_json(const struct lb_service_config *service,
 	json_t *object;
 
 	object = json_pack(
-		"{s:s, s:s, s:s, s:i, s:s, s:o, s:i, s:o}", "service", service->name, "backend",
+		"{s:s, s:s, s:s, s:i, s:s, s:s?, s:o, s:i, s:o}", "service", service->name,
+		"backend",
 		lb_endpoint_format(&backend->addr, lb_backend_port(service, backend), text), "mode",
 		lb_mode_name(lb_backend_mode(service, backend)), "weight", backend->weight, "admin",
-		backend->is_drained ? "drain" : "up", "slots",
-		json_count(state ? state->slots : LB_UNKNOWN), "slots_total", (int)service->slots,
-		"ports_limit", json_count(state ? state->traffic.ports_limit : LB_UNKNOWN));
+		backend->is_drained ? "drain" : "up", "health",
+		state && state->health.since_ns ? lb_health_name(state->health.health) : NULL,
+		"slots", json_count(state ? state->slots : LB_UNKNOWN), "slots_total",
+		(int)service->slots, "ports_limit",
+		json_count(state ? state->traffic.ports_limit : LB_UNKNOWN));
 	return add_traffic(object, state ? &state->traffic : NULL);
 }
 
