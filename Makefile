@@ -23,6 +23,7 @@ LIBLB_SRC := $(wildcard user/liblb/*.c)
 COMMON_SRC := $(wildcard user/common/*.c)
 LBCTL_SRC := $(wildcard user/lbctl/*.c)
 LBCACHE_SRC := $(filter-out user/lbcache/main.c,$(wildcard user/lbcache/*.c))
+LBD_SRC := $(wildcard user/lbd/*.c)
 objects = $(patsubst %.c,$(B)/%.o,$(1))
 LIBLB_OBJ := $(call objects,$(LIBLB_SRC))
 SKELETONS := $(B)/lb.skel.h $(B)/local.skel.h $(B)/clock.skel.h
@@ -30,7 +31,7 @@ UNIT_TESTS := $(patsubst tests/unit/%.c,$(B)/tests/%,$(wildcard tests/unit/test_
 DATAPATH_TESTS := $(patsubst tests/datapath/%.c,$(B)/tests/%,$(wildcard tests/datapath/test_*.c))
 
 .PHONY: all help demo test test-kernels bench lint install clean check-tests
-all: lbctl lbcache $(B)/liblb.so.0
+all: lbctl lbd lbcache $(B)/liblb.so.0
 
 help:
 	@echo 'make               build ./lbctl and the library'
@@ -71,6 +72,9 @@ $(B)/lbcache.a: $(call objects,$(LBCACHE_SRC))
 
 lbcache: $(B)/user/lbcache/main.o $(B)/lbcache.a $(call objects,$(COMMON_SRC)) $(B)/liblb.a
 	$(CC) $(LDFLAGS) -o $@ $^ $(LIBS) -ljansson -lpthread
+
+lbd: $(call objects,$(LBD_SRC)) $(B)/liblb.a
+	$(CC) $(LDFLAGS) -o $@ $^ $(LIBS) -lcurl -lcap-ng -lseccomp -lsystemd
 
 HEADERS := $(wildcard include/*.h bpf/*.h user/liblb/*.h user/common/*.h user/lbcache/*.h tests/datapath/*.h)
 
@@ -128,23 +132,26 @@ lint:
 install: all
 	install -D -m 0755 lbctl $(DESTDIR)$(PREFIX)/sbin/lbctl
 	install -D -m 0755 lbcache $(DESTDIR)$(PREFIX)/sbin/lbcache
+	install -D -m 0755 lbd $(DESTDIR)$(PREFIX)/sbin/lbd
 	install -D -m 0755 $(B)/liblb.so.0 $(DESTDIR)$(PREFIX)/lib/liblb.so.0
 	ln -sf liblb.so.0 $(DESTDIR)$(PREFIX)/lib/liblb.so
 	install -D -m 0644 $(B)/liblb.a $(DESTDIR)$(PREFIX)/lib/liblb.a
 	install -d $(DESTDIR)$(PREFIX)/include
 	install -m 0644 include/liblb.h include/lb_abi.h include/lb_addr.h include/lb_hash.h \
-		include/lb_reason.h $(DESTDIR)$(PREFIX)/include
+		include/lb_check.h include/lb_reason.h $(DESTDIR)$(PREFIX)/include
 	install -d $(DESTDIR)$(PREFIX)/lib/pkgconfig
 	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@VERSION@|$(VERSION)|' packaging/liblb.pc.in \
 		> $(DESTDIR)$(PREFIX)/lib/pkgconfig/liblb.pc
 	install -D -m 0644 packaging/bash-completion/lbctl \
 		$(DESTDIR)$(PREFIX)/share/bash-completion/completions/lbctl
-	for page in lbctl.8 lbcache.8 lb.yaml.5; do \
+	install -d $(DESTDIR)$(PREFIX)/lib/systemd/system
+	sed -e 's|@PREFIX@|$(PREFIX)|' packaging/lbd.service > $(DESTDIR)$(PREFIX)/lib/systemd/system/lbd.service
+	for page in lbctl.8 lbd.8 lbcache.8 lb.yaml.5; do \
 		install -d $(DESTDIR)$(PREFIX)/share/man/man$${page##*.}; \
 		scdoc < man/$$page.scd > $(DESTDIR)$(PREFIX)/share/man/man$${page##*.}/$$page; \
 	done
 
 clean:
-	rm -rf $(B)/*.o $(B)/*.h $(B)/*.a $(B)/*.so* $(B)/*.d $(B)/user $(B)/tests $(B)/fuzz lbctl lbcache
+	rm -rf $(B)/*.o $(B)/*.h $(B)/*.a $(B)/*.so* $(B)/*.d $(B)/user $(B)/tests $(B)/fuzz lbctl lbd lbcache
 
 -include $(shell find $(B) -name '*.d' 2>/dev/null)

@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What the files of lbd share. A target is probed; its members are the services' backends that want
+ * to know. One thread, one epoll; a probe is a small state machine that ends in probe_done().
+ */
+#ifndef LBD_H
+#define LBD_H
+
+#include <stddef.h>
+
+#include "common/cleanup.h"
+#include "liblb.h"
+#include "timers.h"
+
+#define CONTAINER_OF(pointer, type, member) ((type *)((char *)(pointer)-offsetof(type, member)))
+#define MS 1000000ull /* nanoseconds */
+
+enum exit_code {
+	EXIT_OK = 0,
+	EXIT_REFUSED = 1,
+	EXIT_USAGE = 2,
+	EXIT_AGAIN = 75, /* of the worker: open everything anew, with the rights to */
+};
+
+/* A descriptor in the epoll; ready gets the events. fd is -1 while there is none. */
+struct watch {
+	int fd;
+	void (*ready)(struct watch *watch, unsigned int events);
+};
+
+/* What a check asks, apart from whom; shared by all backends of a service. */
+struct check {
+	struct check *next;
+	struct lb_health_config config;
+	bool is_kept; /* by the document that is being read */
+};
+
+struct target {
+	struct target *next; /* in its hash chain */
+	const struct check *check;
+	union lb_addr addr;
+	__u16 port;
+	struct member *members;
+	struct timer due, deadline;
+	uint64_t started_ns;
+	bool is_running;
+	/* of the probe under way */
+	struct watch watch;
+	unsigned int stage;
+	void *own;
+};
+
+struct member {
+	struct member *next;	  /* in its hash chain */
+	struct member *neighbour; /* at the same target */
+	struct target *target;
+	const struct check *check;
+	char service[LB_NAME_SIZE];
+	union lb_addr addr;
+	__u16 port;
+	__u32 hint;
+	unsigned int generation; /* of the document that has it */
+	unsigned int good, bad;	 /* results in a row */
+	bool has_verdict;	 /* before that, the maps' word counts */
+	struct lb_backend_health wanted;
+	struct timer step; /* slow start */
+};
+
+#define CHAINS 4096u
+
+struct lbd {
+	struct lb *lb;
+	const char *netns;
+	int epoll_fd;
+	struct timers timers;
+	struct check *checks;
+	struct target *targets[CHAINS];
+	struct member *members[CHAINS];
+	unsigned int target_count, member_count, generation;
+	bool is_dirty; /* the maps may not say yet what members want */
+	struct timer sync, beat;
+	struct watch signals, changes;
+	int ping_fd[2]; /* raw sockets, IPv4 and IPv6; -1 */
+	uint64_t random;
+	int exit; /* -1 while running */
+};
+
+extern struct lbd lbd;
+
+/* ---- worker.c -------------------------------------------------------------------------------- */
+
+int worker_run(const char *netns);
+/* Adds or changes; a negative errno. */
+int watch_set(struct watch *watch, int fd, unsigned int events);
+/* Forgets and closes. */
+void watch_end(struct watch *watch);
+__u32 random_below(__u32 limit);
+
+/* ---- say.c ------------------------------------------------------------------------------------
+ */
+
+void say(const char *format, ...) __attribute__((format(printf, 1, 2)));
+/* An event about lbd itself, which is also said. */
+void say_event(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* ---- rights.c ---------------------------------------------------------------------------------
+ */
+
+/* Of the parent: what it takes to start a worker, no more. */
+int rights_of_parent(struct lb_error *err);
+/* Of the worker, when all is open: another user, CAP_BPF for the maps, a filter of system calls. */
+int rights_of_worker(struct lb_error *err);
+/* Of a command that checks: none. In the child. */
+void rights_of_command(void);
+
+/* ---- members.c: from the document to members and targets ------------------------------------- */
+
+int members_load(struct lb_error *err);
+void members_each(void (*fn)(struct member *member, void *arg), void *arg);
+void targets_each(void (*fn)(struct target *target));
+
+/* ---- state.c: from results to health, from health to the maps ---------------------------------
+ */
+
+void member_adopt(struct member *member); /* what the maps say of a backend without a verdict */
+void member_take(struct member *member, __u8 reason, __u16 detail, __u32 took_us);
+void member_forget(struct member *member);
+void state_sync(void);
+
+/* ---- probe.c: when a target is probed ----------------------------------------------------------
+ */
+
+struct probe {
+	/* Begins; may call probe_done() at once. */
+	void (*start)(struct target *target);
+	/* Takes back what start took; also after probe_done(). */
+	void (*end)(struct target *target);
+	/* The reason when the time is up. */
+	__u8 (*late)(const struct target *target);
+};
+
+extern const struct probe probe_tcp, probe_udp, probe_dns, probe_ping, probe_http, probe_exec;
+
+void target_begin(struct target *target, __u32 within_ms);
+void target_end(struct target *target);
+void target_restart(
+	struct target *target); /* forgets the probe under way, its time was not its own */
+void probe_done(struct target *target, __u8 reason, __u16 detail);
+void probe_failed(struct target *target, int error); /* of a socket call, an errno */
+
+/* Shared by the probes of sockets. A negative errno. */
+int probe_socket(struct target *target, int type);
+bool probe_matches(const struct target *target, const char *answer, size_t length);
+
+/* Opens what a probe needs rights for. */
+void ping_open(void);
+int http_open(void);
+
+#endif

@@ -1,0 +1,282 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * From the document to what is probed and who wants to know. A new document keeps what it can: a
+ * backend that is still checked in the same way does not notice.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lbd.h"
+
+static unsigned int chain_of(const union lb_addr *addr, __u16 port)
+{
+	return (unsigned int)(lb_hash_mix(addr->quads[0] ^ lb_hash_mix(addr->quads[1] + port)) %
+			      CHAINS);
+}
+
+/* Equal in what is asked and how often; what results are worth is each service's own. */
+static bool asks_the_same(const struct lb_health_config *a, const struct lb_health_config *b)
+{
+	struct lb_health_config left = *a, right = *b;
+
+	left.rise = right.rise;
+	left.fall = right.fall;
+	left.slow_start_ms = right.slow_start_ms;
+	left.on_all_down = right.on_all_down;
+	left.port = right.port; /* in the target */
+	return !memcmp(&left, &right, sizeof(left));
+}
+
+/* memcmp needs texts without remains behind their end. */
+static void copy_text(char *to, const char *from)
+{
+	memcpy(to, from, strlen(from) + 1);
+}
+
+static struct check *keep_check(const struct lb_health_config *from)
+{
+	struct lb_health_config wanted;
+	struct check *check;
+
+	memset(&wanted, 0, sizeof(wanted));
+	wanted.type = from->type;
+	wanted.on_all_down = from->on_all_down;
+	wanted.interval_ms = from->interval_ms;
+	wanted.timeout_ms = lb_health_timeout(from);
+	wanted.slow_start_ms = from->slow_start_ms;
+	wanted.rise = from->rise;
+	wanted.fall = from->fall;
+	wanted.port = from->port;
+	wanted.status_low = from->status_low;
+	wanted.status_high = from->status_high;
+	wanted.is_verified = from->is_verified;
+	copy_text(wanted.path, from->path);
+	copy_text(wanted.host, from->host);
+	copy_text(wanted.body, from->body);
+	copy_text(wanted.ca, from->ca);
+	copy_text(wanted.send, from->send);
+	copy_text(wanted.expect, from->expect);
+	copy_text(wanted.command, from->command);
+	for (check = lbd.checks; check; check = check->next) {
+		if (memcmp(&check->config, &wanted, sizeof(wanted)))
+			continue;
+		check->is_kept = true;
+		return check;
+	}
+	check = calloc(1, sizeof(*check));
+	if (!check)
+		return NULL;
+	memcpy(&check->config, &wanted, sizeof(wanted));
+	check->is_kept = true;
+	check->next = lbd.checks;
+	lbd.checks = check;
+	return check;
+}
+
+static struct target *find_target(const struct check *check, const union lb_addr *addr, __u16 port)
+{
+	struct target *target = lbd.targets[chain_of(addr, port)];
+
+	while (target && (target->port != port || !lb_addr_is_equal(&target->addr, addr) ||
+			  !asks_the_same(&target->check->config, &check->config)))
+		target = target->next;
+	return target;
+}
+
+static struct target *add_target(const struct check *check, const union lb_addr *addr, __u16 port)
+{
+	struct target *target = calloc(1, sizeof(*target));
+	struct target **chain = &lbd.targets[chain_of(addr, port)];
+
+	if (!target)
+		return NULL;
+	target->check = check;
+	target->addr = *addr;
+	target->port = port;
+	target->watch.fd = -1;
+	target->next = *chain;
+	*chain = target;
+	lbd.target_count++;
+	return target;
+}
+
+static void leave_target(struct member *member)
+{
+	struct member **at;
+
+	if (!member->target)
+		return;
+	at = &member->target->members;
+	while (*at != member)
+		at = &(*at)->neighbour;
+	*at = member->neighbour;
+	member->target = NULL;
+}
+
+static struct member *find_member(const char *service, const union lb_addr *addr, __u16 port)
+{
+	struct member *member = lbd.members[chain_of(addr, port)];
+
+	while (member && (member->port != port || !lb_addr_is_equal(&member->addr, addr) ||
+			  strcmp(member->service, service)))
+		member = member->next;
+	return member;
+}
+
+static struct member *add_member(const char *service, const union lb_addr *addr, __u16 port)
+{
+	struct member *member = calloc(1, sizeof(*member));
+	struct member **chain = &lbd.members[chain_of(addr, port)];
+
+	if (!member)
+		return NULL;
+	memcpy(member->service, service, sizeof(member->service));
+	member->addr = *addr;
+	member->port = port;
+	member->hint = ~0u;
+	member->next = *chain;
+	*chain = member;
+	lbd.member_count++;
+	return member;
+}
+
+static int load_backend(const struct lb_service_config *service,
+			const struct lb_backend_config *backend, const struct check *check)
+{
+	const __u16 port = lb_backend_port(service, backend);
+	const bool is_ping = check->config.type == LB_CHECK_PING;
+	const __u16 probed = is_ping ? 0 : check->config.port ? check->config.port : port;
+	struct member *member = find_member(service->name, &backend->addr, port);
+	struct target *target = find_target(check, &backend->addr, probed);
+
+	if (!member)
+		member = add_member(service->name, &backend->addr, port);
+	if (!target)
+		target = add_target(check, &backend->addr, probed);
+	if (!member || !target)
+		return -ENOMEM;
+	member->generation = lbd.generation;
+	member->check = check;
+	target->check = check;
+	if (member->target == target)
+		return 0;
+	leave_target(member);
+	member->target = target;
+	member->neighbour = target->members;
+	target->members = member;
+	if (!member->has_verdict)
+		member_adopt(member);
+	return 0;
+}
+
+static void drop_members(void)
+{
+	for (unsigned int i = 0; i < CHAINS; i++) {
+		for (struct member **at = &lbd.members[i]; *at;) {
+			struct member *member = *at;
+
+			if (member->generation == lbd.generation) {
+				at = &member->next;
+				continue;
+			}
+			*at = member->next;
+			leave_target(member);
+			member_forget(member);
+			free(member);
+			lbd.member_count--;
+		}
+	}
+}
+
+static void drop_targets(void)
+{
+	for (unsigned int i = 0; i < CHAINS; i++) {
+		for (struct target **at = &lbd.targets[i]; *at;) {
+			struct target *target = *at;
+
+			if (target->members) {
+				at = &target->next;
+				continue;
+			}
+			*at = target->next;
+			target_end(target);
+			free(target);
+			lbd.target_count--;
+		}
+	}
+}
+
+static void drop_checks(void)
+{
+	for (struct check **at = &lbd.checks; *at;) {
+		struct check *check = *at;
+
+		if (check->is_kept) {
+			at = &check->next;
+			continue;
+		}
+		*at = check->next;
+		free(check);
+	}
+}
+
+/* The first probes of many backends are spread over their interval, those of few come at once. */
+static void begin_targets(void)
+{
+	for (unsigned int i = 0; i < CHAINS; i++) {
+		for (struct target *target = lbd.targets[i]; target; target = target->next) {
+			const __u32 interval = target->check->config.interval_ms;
+
+			if (!target->is_running && !target->due.place)
+				target_begin(target, lbd.target_count < interval ? lbd.target_count
+										 : interval);
+		}
+	}
+}
+
+int members_load(struct lb_error *err)
+{
+	struct lb_config *config;
+	int ret = lb_read_intent(lbd.lb, &config, err);
+
+	if (ret)
+		return ret;
+	lbd.generation++;
+	for (struct check *check = lbd.checks; check; check = check->next)
+		check->is_kept = false;
+	for (unsigned int i = 0; i < config->service_count && !ret; i++) {
+		const struct lb_service_config *service = &config->services[i];
+		const struct check *check;
+
+		if (service->health.type == LB_CHECK_NONE)
+			continue;
+		check = keep_check(&service->health);
+		ret = check ? 0 : -ENOMEM;
+		for (unsigned int b = 0; b < service->backend_count && !ret; b++)
+			ret = load_backend(service, &service->backends[b], check);
+	}
+	lb_config_free(config);
+	if (ret)
+		return lb_fail(err, ret, "out of memory");
+	drop_members();
+	drop_targets();
+	drop_checks();
+	begin_targets();
+	lbd.is_dirty = true;
+	return 0;
+}
+
+void members_each(void (*fn)(struct member *member, void *arg), void *arg)
+{
+	for (unsigned int i = 0; i < CHAINS; i++)
+		for (struct member *member = lbd.members[i]; member; member = member->next)
+			fn(member, arg);
+}
+
+void targets_each(void (*fn)(struct target *target))
+{
+	for (unsigned int i = 0; i < CHAINS; i++)
+		for (struct target *target = lbd.targets[i]; target; target = target->next)
+			fn(target);
+}
