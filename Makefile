@@ -21,6 +21,7 @@ LIBS := -lxdp -lbpf -lelf -lz -lcyaml -lyaml -lmnl
 
 LIBLB_SRC := $(wildcard user/liblb/*.c)
 COMMON_SRC := $(wildcard user/common/*.c)
+JSON_SRC := $(wildcard user/json/*.c)
 LBCTL_SRC := $(wildcard user/lbctl/*.c)
 LBCACHE_SRC := $(filter-out user/lbcache/main.c,$(wildcard user/lbcache/*.c))
 LBD_SRC := $(wildcard user/lbd/*.c)
@@ -63,7 +64,7 @@ $(B)/liblb.a: $(LIBLB_OBJ)
 $(B)/liblb.so.0: $(LIBLB_OBJ)
 	$(CC) $(LDFLAGS) -shared -Wl,-soname,liblb.so.0 -o $@ $^ $(LIBS)
 
-lbctl: $(call objects,$(LBCTL_SRC) $(COMMON_SRC)) $(B)/liblb.a
+lbctl: $(call objects,$(LBCTL_SRC) $(JSON_SRC) $(COMMON_SRC)) $(B)/liblb.a
 	$(CC) $(LDFLAGS) -o $@ $^ $(LIBS) -ljansson
 
 $(B)/lbcache.a: $(call objects,$(LBCACHE_SRC))
@@ -73,8 +74,10 @@ $(B)/lbcache.a: $(call objects,$(LBCACHE_SRC))
 lbcache: $(B)/user/lbcache/main.o $(B)/lbcache.a $(call objects,$(COMMON_SRC)) $(B)/liblb.a
 	$(CC) $(LDFLAGS) -o $@ $^ $(LIBS) -ljansson -lpthread
 
-lbd: $(call objects,$(LBD_SRC)) $(B)/liblb.a
-	$(CC) $(LDFLAGS) -o $@ $^ $(LIBS) -lcurl -lcap-ng -lseccomp -lsystemd
+$(B)/user/lbd/page.o: user/lbd/dashboard.html
+
+lbd: $(call objects,$(LBD_SRC) $(JSON_SRC)) $(B)/liblb.a
+	$(CC) $(LDFLAGS) -o $@ $^ $(LIBS) -ljansson -lmicrohttpd -lcurl -lcap-ng -lseccomp -lsystemd
 
 HEADERS := $(wildcard include/*.h bpf/*.h user/liblb/*.h user/common/*.h user/lbcache/*.h tests/datapath/*.h)
 

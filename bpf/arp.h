@@ -42,16 +42,6 @@ struct lb_nd {
 	__u8 mac[6];
 };
 
-/* What the look-up table says of a service's address: LB_IS_ADDRESS and more, or 0. */
-LB_INLINE __u32 lb_find_address(const union lb_addr *addr)
-{
-	__u32 zero = 0, found;
-	const struct lb_control *control = bpf_map_lookup_elem(&lb_control, &zero);
-
-	found = control ? lb_look_up(control, LB_LOOKUP_SERVICES, addr, 0, 0) : 0;
-	return (found & LB_IS_MASK) == LB_IS_ADDRESS ? found : 0;
-}
-
 LB_INLINE int lb_answer_arp(struct ethhdr *eth, const struct lb_port *port, void *data_end)
 {
 	struct lb_arp *arp = (void *)(eth + 1);

@@ -24,7 +24,7 @@ LB_INLINE void lb_fragment_key(struct lb_fragment_key *key, const struct lb_piec
 /* Whether it is for a service's address or from a backend's, whatever the ports. */
 LB_INLINE bool lb_piece_is_ours(const struct lb_piece *piece)
 {
-	return lb_is_service_address(&piece->dst);
+	return lb_find_address(&piece->dst);
 }
 
 /*

@@ -33,6 +33,16 @@ LB_INLINE __u32 lb_look_up(const struct lb_control *control, enum lb_lookup tabl
 	return value;
 }
 
+/* What the look-up table says of a service's address: LB_IS_ADDRESS and more, or 0. */
+LB_INLINE __u32 lb_find_address(const union lb_addr *addr)
+{
+	__u32 zero = 0, found;
+	const struct lb_control *control = bpf_map_lookup_elem(&lb_control, &zero);
+
+	found = control ? lb_look_up(control, LB_LOOKUP_SERVICES, addr, 0, 0) : 0;
+	return (found & LB_IS_MASK) == LB_IS_ADDRESS ? found : 0;
+}
+
 LB_INLINE struct lb_service *lb_find_service(const struct lb_control *control,
 					     const struct lb_packet *pkt, __u32 *number)
 {

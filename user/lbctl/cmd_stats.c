@@ -8,52 +8,6 @@
 
 #define RATE_MS 250 /* between the two readings that a rate is made of */
 
-static const char *verdict_name(enum lb_verdict verdict)
-{
-	return verdict == LB_SENT ? "sent" : verdict == LB_PASSED ? "passed" : "dropped";
-}
-
-static json_t *services_json(const struct lb_stats *stats)
-{
-	json_t *array = json_array();
-
-	for (unsigned int i = 0; i < stats->service_count; i++) {
-		const struct lb_service_state *state = &stats->services[i];
-
-		(void)json_array_append_new(
-			array, service_json(&state->config, state->backend_count, state));
-	}
-	return array;
-}
-
-static json_t *backends_json(const struct lb_stats *stats)
-{
-	json_t *array = json_array();
-
-	for (unsigned int i = 0; i < stats->service_count; i++) {
-		const struct lb_service_state *state = &stats->services[i];
-
-		for (unsigned int j = 0; j < state->backend_count; j++)
-			(void)json_array_append_new(array, backend_json(&state->config,
-									&state->backends[j].config,
-									&state->backends[j]));
-	}
-	return array;
-}
-
-static json_t *reasons_json(const struct lb_stats *stats)
-{
-	json_t *array = json_array();
-
-	for (enum lb_reason reason = LB_R_NONE + 1; reason < LB_R_COUNT; reason++)
-		(void)json_array_append_new(
-			array, json_pack("{s:s, s:o, s:s, s:s}", "reason", lb_reason_name(reason),
-					 "packets", json_count(stats->reasons[reason]), "verdict",
-					 verdict_name(lb_reason_verdict(reason)), "hint",
-					 lb_reason_text(reason)));
-	return array;
-}
-
 static int print_services(const struct lbctl *ctl, const struct lb_stats *stats)
 {
 	struct table *table = service_table(ctl);
@@ -111,14 +65,7 @@ static int all(const struct lbctl *ctl, struct words *words)
 	if (code)
 		return code;
 	if (ctl->is_json)
-		return print_json(json_pack(
-			"{s:o, s:o, s:o, s:o, s:b, s:o, s:o, s:o, s:o, s:o}", "received",
-			json_count(stats->received), "sent", json_count(stats->sent), "passed",
-			json_count(stats->passed), "dropped", json_count(stats->dropped),
-			"accounted", stats->is_accounted, "flows", json_count(stats->flows),
-			"flows_limit", json_count(stats->flows_limit), "services",
-			services_json(stats), "backends", backends_json(stats), "reasons",
-			reasons_json(stats)));
+		return print_json(stats_json(stats));
 	code = print_services(ctl, stats);
 	(void)putchar('\n');
 	if (!code)

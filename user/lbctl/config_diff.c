@@ -55,12 +55,11 @@ static json_t *service_config_json(const struct lb_service_config *service)
 	return json_pack("{s:s, s:s, s:s, s:s, s:i, s:b, s:o, s:{s:i, s:i, s:i, s:i}, s:o, s:o}",
 			 "name", service->name, "protocol", lb_proto_name(service->proto),
 			 "address", lb_endpoint_format(&service->vip, service->port, text), "mode",
-			 lb_mode_name(lb_service_mode(service)),
-			 "slots", (int)service->slots, "stateless", service->is_stateless,
-			 "sources", sources, "timeouts", "syn", (int)timeouts->syn, "established",
-			 (int)timeouts->established, "fin", (int)timeouts->fin, "udp",
-			 (int)timeouts->udp, "health", health_config_json(&service->health),
-			 "backends", backends);
+			 lb_mode_name(lb_service_mode(service)), "slots", (int)service->slots,
+			 "stateless", service->is_stateless, "sources", sources, "timeouts", "syn",
+			 (int)timeouts->syn, "established", (int)timeouts->established, "fin",
+			 (int)timeouts->fin, "udp", (int)timeouts->udp, "health",
+			 health_config_json(&service->health), "backends", backends);
 }
 
 json_t *config_json(const struct lb_config *config)

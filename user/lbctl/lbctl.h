@@ -12,6 +12,7 @@
 #include "common/cleanup.h"
 #include "common/number.h"
 #include "common/table.h"
+#include "json/objects.h"
 #include "liblb.h"
 
 enum exit_code {
@@ -68,8 +69,6 @@ void note(const struct lbctl *ctl, const char *format, ...) __attribute__((forma
 /* Prints and frees; EXIT_REFUSED when there is no memory for it. */
 int print_table(struct table *table);
 int print_json(json_t *json);
-/* A count, or null where it is LB_UNKNOWN. */
-json_t *json_count(__u64 count);
 
 /* ---- words.c --------------------------------------------------------------------------------- */
 
@@ -130,17 +129,11 @@ struct table *service_table(const struct lbctl *ctl);
 void service_row(const struct lbctl *ctl, struct table *table,
 		 const struct lb_service_config *service, unsigned int backend_count,
 		 const struct lb_service_state *state);
-json_t *service_json(const struct lb_service_config *service, unsigned int backend_count,
-		     const struct lb_service_state *state);
 struct table *backend_table(const struct lbctl *ctl);
 void backend_row(const struct lbctl *ctl, struct table *table,
 		 const struct lb_service_config *service, const struct lb_backend_config *backend,
 		 const struct lb_backend_state *state);
-json_t *backend_json(const struct lb_service_config *service,
-		     const struct lb_backend_config *backend, const struct lb_backend_state *state);
-json_t *attached_json(const struct lb_attached *attached);
 int print_maps(const struct lbctl *ctl, const struct lb_status *status);
-json_t *maps_json(const struct lb_status *status);
 
 /* ---- rows_health.c; health NULL: not known ----------------------------------------------------
  */
@@ -150,11 +143,7 @@ const char *health_text(const struct lb_backend_health *health, char buf[LB_ADDR
 struct table *health_table(void);
 void health_row(struct table *table, const struct lb_service_config *service,
 		const struct lb_backend_config *backend, const struct lb_backend_health *health);
-json_t *health_json(const struct lb_service_config *service,
-		    const struct lb_backend_config *backend,
-		    const struct lb_backend_health *health);
 void event_print(const struct lb_event *event, FILE *out);
-json_t *event_json(const struct lb_event *event);
 
 DEFINE_CLEANUP(struct lb_stats *, lb_stats_free)
 DEFINE_CLEANUP(struct lb_status *, lb_status_free)

@@ -69,8 +69,3 @@ int print_json(json_t *json)
 	(void)putchar('\n');
 	return ret ? refuse("the JSON cannot be written") : EXIT_OK;
 }
-
-json_t *json_count(__u64 count)
-{
-	return count == LB_UNKNOWN ? json_null() : json_integer((json_int_t)count);
-}

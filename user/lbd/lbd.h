@@ -71,6 +71,7 @@ struct member {
 struct lbd {
 	struct lb *lb;
 	const char *netns;
+	struct lb_config *config; /* the document as it was read last; NULL before */
 	int epoll_fd;
 	struct timers timers;
 	struct check *checks;
@@ -89,7 +90,7 @@ extern struct lbd lbd;
 
 /* ---- worker.c -------------------------------------------------------------------------------- */
 
-int worker_run(const char *netns);
+int worker_run(const char *netns, const char *admin);
 /* Adds or changes; a negative errno. */
 int watch_set(struct watch *watch, int fd, unsigned int events);
 /* Forgets and closes. */

@@ -17,13 +17,16 @@
 #include "lbd.h"
 
 #define PAUSE_MS 1000
+#define ADMIN "127.0.0.1:9406"
 
 static int usage(FILE *out, int code)
 {
-	(void)fprintf(out, "Usage: lbd [-n NAME]\n"
+	(void)fprintf(out, "Usage: lbd [-n NAME] [-a ADDR:PORT|PATH|none]\n"
 			   "Checks backends and keeps their health, beside 'lbctl'; stays in the "
 			   "foreground.\n"
 			   "  -n NAME  in the network namespace that 'ip netns' calls NAME\n"
+			   "  -a ...   where metrics, figures and the dashboard are read by "
+			   "HTTP (" ADMIN ")\n"
 			   "  -V       version\n"
 			   "  -h       this help\n");
 	return code;
@@ -82,7 +85,7 @@ static void pause_a_moment(const sigset_t *set, bool *is_ending)
 	*is_ending |= signal_number == SIGTERM || signal_number == SIGINT;
 }
 
-static int supervise(const char *netns)
+static int supervise(const char *netns, const char *admin)
 {
 	bool is_ending = false, has_run = false;
 	sigset_t set;
@@ -93,7 +96,7 @@ static int supervise(const char *netns)
 		int status;
 
 		if (worker == 0)
-			_exit(worker_run(netns));
+			_exit(worker_run(netns, admin));
 		if (worker < 0) {
 			say("no worker can be started: %s", strerror(errno));
 			return EXIT_REFUSED;
@@ -118,13 +121,15 @@ static int supervise(const char *netns)
 
 int main(int argc, char **argv)
 {
-	const char *netns = NULL;
+	const char *netns = NULL, *admin = ADMIN;
 	struct lb_error err;
 	int letter;
 
-	while ((letter = getopt(argc, argv, "n:Vh")) != -1) {
+	while ((letter = getopt(argc, argv, "n:a:Vh")) != -1) {
 		if (letter == 'n')
 			netns = optarg;
+		else if (letter == 'a')
+			admin = optarg;
 		else if (letter == 'V')
 			return printf("lbd %s\n", LB_VERSION) < 0;
 		else
@@ -139,5 +144,5 @@ int main(int argc, char **argv)
 		say("%s", err.text);
 		return EXIT_REFUSED;
 	}
-	return supervise(netns);
+	return supervise(netns, admin);
 }

@@ -256,7 +256,8 @@ int members_load(struct lb_error *err)
 		for (unsigned int b = 0; b < service->backend_count && !ret; b++)
 			ret = load_backend(service, &service->backends[b], check);
 	}
-	lb_config_free(config);
+	lb_config_free(lbd.config);
+	lbd.config = config;
 	if (ret)
 		return lb_fail(err, ret, "out of memory");
 	drop_members();

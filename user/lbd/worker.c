@@ -15,6 +15,7 @@
 
 #include <systemd/sd-daemon.h>
 
+#include "admin.h"
 #include "lbd.h"
 
 #define BEAT_MS 1000u
@@ -194,13 +195,18 @@ static void say_notices(void)
 		say("%s", text);
 }
 
-int worker_run(const char *netns)
+int worker_run(const char *netns, const char *admin)
 {
 	struct lb_error err;
 
 	lbd.netns = netns;
 	lbd.exit = -1;
-	if (open_all(&err) || rights_of_worker(&err)) {
+	if (open_all(&err)) {
+		say("%s", err.text);
+		return EXIT_REFUSED;
+	}
+	admin_bind(admin);
+	if (rights_of_worker(&err)) {
 		say("%s", err.text);
 		return EXIT_REFUSED;
 	}
@@ -208,6 +214,7 @@ int worker_run(const char *netns)
 	lbd.sync.fire = on_sync;
 	lbd.beat.fire = on_beat;
 	on_beat(&lbd.beat);
+	admin_start();
 	if (lb_is_loaded(lbd.lb))
 		load_document();
 	say_event("%s: %u backends of services, %u to be checked",

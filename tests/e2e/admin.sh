@@ -1,0 +1,147 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0-only
+# lbd's admin port: metrics that promtool takes, the figures of lbctl -j, nothing that changes, and the
+# dashboard in a headless browser. The picture of it is left in build/dashboard.png.
+# shellcheck source-path=SCRIPTDIR source=common.sh
+source "$(dirname "$0")/common.sh"
+
+LBD=$ROOT/lbd
+URL=http://127.0.0.1:9406
+
+ask() {
+	from lb 20 curl -sS "$@"
+}
+
+answers() {
+	[ "$(ask -o /dev/null -w '%{http_code}' "${@:2}")" = "$1" ]
+}
+
+start_lbd() {
+	"$LBD" -n "${PREFIX}lb" "$@" >>"$WORK/lbd.log" 2>&1 &
+	echo $! >"$WORK/lbd.pid"
+}
+
+# Checks run in subshells, so the pid is in a file.
+stop_lbd() {
+	local pid
+
+	pid=$(cat "$WORK/lbd.pid" 2>/dev/null) || return 0
+	kill "$pid" 2>/dev/null || return 0
+	wait_for 5 is_gone "$pid"
+}
+
+end_admin() {
+	stop_lbd || true
+	end_scenario
+}
+
+metrics() {
+	ask "$URL/metrics" >"$WORK/metrics"
+	grep -q '^lb_packets_total{verdict="dropped",reason="no_backend"} ' "$WORK/metrics"
+	[ "$(grep -c '^lb_backend_up{service="web",.*} 1$' "$WORK/metrics")" = 3 ]
+	grep -q '^lb_backend_check_seconds{service="web",backend="192.0.2.11:5000",reason="ok"} 0\.' "$WORK/metrics"
+	[ "$(grep -c '^# TYPE lb_flows ' "$WORK/metrics")" = 1 ]
+}
+
+promtool_takes_them() {
+	promtool check metrics <"$WORK/metrics"
+}
+
+# The same keys and, where nothing moves, the same values.
+same_as_lbctl() {
+	local path words
+
+	while read -r path words; do
+		# shellcheck disable=SC2086  # words
+		diff <(ask "$URL/api/v1/$path" | sed 's/"since_ms": [0-9]*//') \
+			<(lb -q -j $words | sed 's/"since_ms": [0-9]*//') >"$WORK/diff" || {
+			grep -vE '"(took_us|received|passed|packets)":|^[0-9,]+c|^---' "$WORK/diff" && {
+				echo "$path differs from lbctl -j $words"
+				return 1
+			}
+		}
+	done <<-'TABLE'
+		health health list
+		stats stats all
+		stats/services stats services
+		stats/backends stats backends
+		stats/drops stats drops
+		health/log health log
+	TABLE
+}
+
+changes_nothing() {
+	local method
+
+	for method in POST PUT DELETE PATCH; do
+		answers 405 -X "$method" -d '{}' "$URL/api/v1/health"
+	done
+	answers 404 "$URL/../etc/passwd" --path-as-is
+	answers 403 -H "Host: elsewhere.example" "$URL/api/v1/health"
+	answers 200 -H "Host: localhost:9406" "$URL/healthz"
+	# Only here.
+	! from client 5 curl -sS -o /dev/null --max-time 2 "http://198.51.100.1:9406/healthz"
+}
+
+unix_socket() {
+	stop_lbd
+	start_lbd -a "$WORK/admin"
+	wait_for 10 answers 200 --unix-socket "$WORK/admin" http://localhost/healthz
+	[ "$(stat -c %a "$WORK/admin")" = 660 ]
+}
+
+port_taken() {
+	wait_for 5 answers 200 --unix-socket "$WORK/admin" http://localhost/healthz
+	stop_lbd
+	start_in lb taken "$PYTHON" -m http.server 9406 --bind 127.0.0.1
+	wait_for 10 is_listening lb 9406
+	start_lbd
+	wait_for 10 grep -q "no admin port at 127.0.0.1:9406" "$WORK/lbd.log"
+	stop_label taken
+}
+
+dashboard() {
+	command -v chromedriver >/dev/null || {
+		skip "dashboard" "no chromedriver; install it with 'scripts/setup test'"
+		return
+	}
+	start_load 4 80 100
+	# shellcheck disable=SC2016  # for the inner shell
+	from lb 200 "$PYTHON" "$TESTS/servers/browser.py" "$URL/" "$WORK/shot.png" \
+		bash -c 'kill "$(<"$1")"' _ "$(run_dir)/nginx-s2.pid" 2>"$WORK/browser.err" || {
+		cat "$WORK/browser.err" >&2
+		not_ok "dashboard" "$(tail -n 1 "$WORK/browser.err")"
+	}
+	stop_load 80 >/dev/null || true
+	[ ! -s "$WORK/shot.png" ] || cp "$WORK/shot.png" "$ROOT/build/dashboard.png"
+}
+
+all_up() {
+	[ "$(lb -q -j health list | grep -c '"health": "up"')" = 3 ]
+}
+
+main() {
+	[ -x "$LBD" ] || die "no $LBD; run 'make' first"
+	start_scenario
+	trap end_admin EXIT
+	start_all_nginx
+	attach_all native
+	add_web web 4 fullnat 80 2 1 1
+	lb -q health set web http get / every 500ms timeout 450ms
+	warm_up
+	start_lbd
+	check "all up" wait_for 20 all_up
+	check "metrics" metrics
+	if command -v promtool >/dev/null; then
+		check "metrics: promtool takes them" promtool_takes_them
+	else
+		skip "metrics: promtool takes them" "no promtool; install it with 'scripts/setup test'"
+	fi
+	check "the figures of lbctl -j" same_as_lbctl
+	check "nothing changes by it, nobody else reads it" changes_nothing
+	dashboard
+	check "a socket with permissions" unix_socket
+	check "a port that is taken" port_taken
+}
+
+main

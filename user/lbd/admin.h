@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* The admin port: what is read from lbd by HTTP. Nothing is changed by it. */
+#ifndef LBD_ADMIN_H
+#define LBD_ADMIN_H
+
+#include <stdio.h>
+
+/* Binds, while there are the rights to; "ADDR:PORT", "/PATH" of a socket, or "none". */
+void admin_bind(const char *where);
+/* Answers from now on. */
+void admin_start(void);
+
+/* metrics.c: Prometheus' text format, 0.0.4. 0 or a negative errno. */
+int metrics_print(FILE *out);
+
+/* page.c: the dashboard, with a NUL at its end. */
+extern const char page_text[];
+
+#endif
