@@ -71,7 +71,10 @@ static int load_once(struct lb *lb, struct lb_port *port, enum xdp_attach_mode m
 	return ret;
 }
 
-/* The whole program, else one that leaves packets their size; words: why not the whole one. */
+/*
+ * The whole program, else one that leaves packets their size. words: why not the whole one; if
+ * neither, what is in the way of both.
+ */
 int lb_xdp_load(struct lb *lb, struct lb_port *port, enum xdp_attach_mode mode, char *words,
 		struct lb_error *err)
 {
@@ -84,6 +87,8 @@ int lb_xdp_load(struct lb *lb, struct lb_port *port, enum xdp_attach_mode mode, 
 	if (!load_once(lb, port, mode, second, err))
 		return 0;
 	port->flags &= ~(__u32)LB_P_RIGID;
+	if (second[0])
+		snprintf(words, LB_TEXT_SIZE, "%s", second);
 	return ret;
 }
 
