@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Puts the datapath on interfaces and takes it off, through libxdp's dispatcher where the kernel
- * has what it needs. Native mode first; what falls short of that is told to the caller, never
- * hidden.
+ * has what it needs. Native mode first; what falls short of that is told to the caller.
  */
 #include <errno.h>
 #include <net/if.h>
@@ -71,10 +70,7 @@ static int load_once(struct lb *lb, struct lb_port *port, enum xdp_attach_mode m
 	return ret;
 }
 
-/*
- * The whole program, else one that leaves packets their size. words: why not the whole one; if
- * neither, what is in the way of both.
- */
+/* The whole program, else one that leaves packets their size; words: what is in the way. */
 int lb_xdp_load(struct lb *lb, struct lb_port *port, enum xdp_attach_mode mode, char *words,
 		struct lb_error *err)
 {
@@ -87,8 +83,7 @@ int lb_xdp_load(struct lb *lb, struct lb_port *port, enum xdp_attach_mode mode, 
 	if (!load_once(lb, port, mode, second, err))
 		return 0;
 	port->flags &= ~(__u32)LB_P_RIGID;
-	if (second[0])
-		snprintf(words, LB_TEXT_SIZE, "%s", second);
+	snprintf(words, LB_TEXT_SIZE, "%s", second);
 	return ret;
 }
 
