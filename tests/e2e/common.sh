@@ -238,12 +238,15 @@ warm_up() {
 
 # start_load FAMILY PORT RATE: connections in the background until stop_load, which says how they went.
 start_load() {
-	local conns
+	local conns out
 
 	conns=$(test_tool conns)
+	# Opened here and not by the child: the caller may rename the file at once.
+	exec {out}>"$WORK/load.$2"
 	nsenter --net="/run/netns/${PREFIX}client" timeout --foreground 120 "$conns" \
-		-a "$(sources "$1")" -r "$3" -c 64 "$(vip "$1")" "$2" >"$WORK/load.$2" 2>&1 &
+		-a "$(sources "$1")" -r "$3" -c 64 "$(vip "$1")" "$2" >&"$out" 2>&1 &
 	echo $! >"$WORK/load.$2.pid"
+	exec {out}>&-
 }
 
 stop_load() {
