@@ -230,17 +230,8 @@ int lb_local(struct __sk_buff *skb)
 	struct lb_ctx ctx = {};
 	int reason;
 
-	if (!lb_is_service_packet(skb, &ctx)) {
-		bpf_printk("not service if %d len %d lin %d", skb->ifindex, skb->len,
-			   skb->data_end - skb->data);
-		bpf_printk("byte12 %x proto %x",
-			   *(unsigned short *)((void *)(long)skb->data + 12 >
-							       (void *)(long)skb->data_end - 8
-						       ? (void *)&ctx
-						       : (void *)&ctx),
-			   skb->protocol);
+	if (!lb_is_service_packet(skb, &ctx))
 		return TC_ACT_UNSPEC;
-	}
 	ctx.now = (__u32)bpf_jiffies64();
 	if (lb_has_socket(skb, &ctx.pkt)) {
 		if (is_host)
@@ -250,7 +241,6 @@ int lb_local(struct __sk_buff *skb)
 	reason = -lb_steer(skb, &ctx, is_host);
 	if (reason != LB_R_LOCAL && lb_is_stray(&ctx.pkt))
 		reason = LB_R_LOCAL;
-	bpf_printk("reason %d", reason);
 	lb_recount(&ctx, reason, is_host);
 	return reason == LB_R_LOCAL ? TC_ACT_UNSPEC : TC_ACT_SHOT;
 }
