@@ -122,7 +122,8 @@ pass_program() {
 	if [ ! "$out" -nt "$src" ]; then
 		mkdir -p "${out%/*}"
 		clang -O2 -g -target bpf -Wall -Wextra -Werror "-I/usr/include/$(uname -m)-linux-gnu" \
-			-c "$src" -o "$out"
+			-c "$src" -o "$out.$$"
+		mv "$out.$$" "$out" # whole at once: others may build it too
 	fi
 	echo "$out"
 }
@@ -133,7 +134,8 @@ test_tool() {
 
 	if [ ! "$out" -nt "$src" ]; then
 		mkdir -p "${out%/*}"
-		"${CC:-cc}" -std=gnu17 -O2 -Wall -Wextra -Wshadow -o "$out" "$src"
+		"${CC:-cc}" -std=gnu17 -O2 -Wall -Wextra -Wshadow -o "$out.$$" "$src"
+		mv "$out.$$" "$out"
 	fi
 	echo "$out"
 }

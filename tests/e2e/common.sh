@@ -50,7 +50,8 @@ check() {
 end_scenario() {
 	local status=$?
 
-	trap - EXIT INT TERM
+	trap '' INT TERM # a second one does not end the clean-up
+	trap - EXIT
 	# Words for the log, when the scenario ends early.
 	[ "$status" = 0 ] || lb stats >&2 || true
 	"$ROOT/scripts/lab" down "$PREFIX"

@@ -5,7 +5,7 @@
 # shellcheck source-path=SCRIPTDIR source=common.sh
 source "$(dirname "$0")/common.sh"
 
-ROUNDS=${ROUNDS:-3}
+ROUNDS=${ROUNDS:-1}
 
 start_datagrams() {
 	nsenter --net="/run/netns/${PREFIX}client" timeout --foreground 120 "$PYTHON" "$TESTS/servers/udp_steady.py" "$(vip "$1")" 53 \
