@@ -64,6 +64,8 @@ LB_INLINE int lb_finish(struct lb_ctx *ctx, int stopped)
 	if (counters) {
 		counters->received++;
 		counters->reason[reason]++;
+		if (action == XDP_DROP)
+			counters->dropped_at[reason] = bpf_jiffies64() | 1;
 	}
 	return action;
 }

@@ -13,7 +13,7 @@
 #include "lb_hash.h"
 #include "lb_reason.h"
 
-#define LB_ABI_VERSION 2
+#define LB_ABI_VERSION 3
 
 #define LB_NAME_SIZE 32		/* a service's name with its closing NUL */
 #define LB_SERVICES_LIMIT 4096	/* a service's number fits 12 bits of a history key */
@@ -250,6 +250,7 @@ struct lb_fragment {
 struct lb_counters {
 	__u64 received;
 	__u64 reason[LB_R_SLOTS];
+	__u64 dropped_at[LB_R_SLOTS]; /* jiffies of the last drop, never 0 after one */
 };
 
 /* How many ICMP errors one CPU may still make, and what the next one needs to know. */

@@ -386,6 +386,7 @@ struct lb_service_state {
 struct lb_stats {
 	__u64 received, sent, passed, dropped; /* packets */
 	__u64 reasons[LB_R_COUNT];
+	__u64 dropped_ms[LB_R_COUNT]; /* since the last drop; LB_UNKNOWN: none */
 	struct lb_service_state *services;
 	unsigned int service_count;
 	__u64 flows, flows_limit; /* entries in use */

@@ -40,8 +40,8 @@ print(*(stats[name] for name in ("received", "sent", "passed", "dropped")))')
 
 # A reason that one service has is shown with its name, and a rate.
 names_service() {
-	lb stats drops | grep -E "^REASON +PACKETS +RATE +VERDICT +SERVICE +HINT$"
-	lb stats drops | grep -E "^$1 +[0-9,]+ +[0-9,]+/s +dropped +$2 "
+	lb stats drops | grep -E "^REASON +PACKETS +RATE +LAST +VERDICT +SERVICE +HINT$"
+	lb stats drops | grep -E "^$1 +[0-9,]+ +[0-9,]+/s +[0-9]+\.[0-9]s ago +dropped +$2 "
 }
 
 has_reason() {

@@ -53,8 +53,8 @@ same_as_lbctl() {
 
 	while read -r path words; do
 		# shellcheck disable=SC2086  # words
-		diff <(ask "$URL/api/v1/$path" | sed 's/"since_ms": [0-9]*//') \
-			<(lb -q -j $words | sed 's/"since_ms": [0-9]*//') >"$WORK/diff" || {
+		diff <(ask "$URL/api/v1/$path" | sed 's/"\(since\|last_ago\)_ms": [0-9]*//') \
+			<(lb -q -j $words | sed 's/"\(since\|last_ago\)_ms": [0-9]*//') >"$WORK/diff" || {
 			grep -vE '"(took_us|received|passed|packets)":|^[0-9,]+c|^---' "$WORK/diff" && {
 				echo "$path differs from lbctl -j $words"
 				return 1

@@ -41,10 +41,12 @@ json_t *reasons_json(const struct lb_stats *stats)
 
 	for (enum lb_reason reason = LB_R_NONE + 1; reason < LB_R_COUNT; reason++)
 		(void)json_array_append_new(
-			array, json_pack("{s:s, s:o, s:s, s:s}", "reason", lb_reason_name(reason),
-					 "packets", json_count(stats->reasons[reason]), "verdict",
-					 verdict_name(lb_reason_verdict(reason)), "hint",
-					 lb_reason_text(reason)));
+			array,
+			json_pack("{s:s, s:o, s:o, s:s, s:s}", "reason", lb_reason_name(reason),
+				  "packets", json_count(stats->reasons[reason]), "last_ago_ms",
+				  json_count(stats->dropped_ms[reason]), "verdict",
+				  verdict_name(lb_reason_verdict(reason)), "hint",
+				  lb_reason_text(reason)));
 	return array;
 }
 

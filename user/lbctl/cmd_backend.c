@@ -169,45 +169,28 @@ static int del(const struct lbctl *ctl, struct words *words)
 	return session_change(&session, "del", name, text);
 }
 
-/* The live figures of a backend; index is where it most likely is. */
-static const struct lb_backend_state *find_state(const struct lb_service_state *state,
-						 const union lb_addr *addr, __u16 port,
-						 unsigned int index)
-{
-	for (unsigned int i = 0; state && i < state->backend_count; i++) {
-		const struct lb_backend_state *backend =
-			&state->backends[(index + i) % state->backend_count];
-
-		if (backend->config.port == port && lb_addr_is_equal(&backend->config.addr, addr))
-			return backend;
-	}
-	return NULL;
-}
-
 static void list_service(const struct lbctl *ctl, const struct lb_service_config *service,
-			 const struct lb_stats *stats, struct table *table, json_t *array)
+			 const struct lb_stats *earlier, const struct lb_stats *stats,
+			 struct table *table, json_t *array)
 {
-	const struct lb_service_state *state = NULL;
+	const struct lb_service_state *state = find_service_state(stats, service->name);
 
-	for (unsigned int i = 0; stats && i < stats->service_count; i++) {
-		if (!strcmp(stats->services[i].config.name, service->name))
-			state = &stats->services[i];
-	}
 	for (unsigned int i = 0; i < service->backend_count; i++) {
 		const struct lb_backend_config *backend = &service->backends[i];
-		const struct lb_backend_state *live =
-			find_state(state, &backend->addr, lb_backend_port(service, backend), i);
+		const struct lb_backend_state *live = find_backend_state(
+			state, &backend->addr, lb_backend_port(service, backend), i);
 
 		if (array)
 			(void)json_array_append_new(array, backend_json(service, backend, live));
 		else
-			backend_row(ctl, table, service, backend, live);
+			backend_row(ctl, table, service, backend, live,
+				    rate_of_backend(earlier, service->name, live));
 	}
 }
 
 static int list(const struct lbctl *ctl, struct words *words)
 {
-	CLEANUP(lb_stats_free_p) struct lb_stats *stats = NULL;
+	CLEANUP(lb_stats_free_p) struct lb_stats *stats = NULL, *earlier = NULL;
 	CLEANUP(session_end) struct session session = { 0 };
 	const char *name = word_take(words);
 	struct lb_service_config *only = NULL;
@@ -219,8 +202,10 @@ static int list(const struct lbctl *ctl, struct words *words)
 		code = session_begin(&session, ctl, false);
 	if (!code && name)
 		code = session_find_service(&session, name, &only);
-	if (!code)
+	if (!code && ctl->is_json)
 		code = session_stats(&session, &stats);
+	else if (!code)
+		code = session_two_stats(&session, &earlier, &stats);
 	if (code)
 		return code;
 	if (ctl->is_json)
@@ -231,7 +216,7 @@ static int list(const struct lbctl *ctl, struct words *words)
 		const struct lb_service_config *service = &session.config->services[i];
 
 		if (!only || only == service)
-			list_service(ctl, service, stats, table, array);
+			list_service(ctl, service, earlier, stats, table, array);
 	}
 	return ctl->is_json ? print_json(array) : print_table(table);
 }

@@ -178,15 +178,6 @@ static int del(const struct lbctl *ctl, struct words *words)
 	return session_change(&session, "del", name, NULL);
 }
 
-static const struct lb_service_state *find_state(const struct lb_stats *stats, const char *name)
-{
-	for (unsigned int i = 0; stats && i < stats->service_count; i++) {
-		if (!strcmp(stats->services[i].config.name, name))
-			return &stats->services[i];
-	}
-	return NULL;
-}
-
 static int list(const struct lbctl *ctl, struct words *words)
 {
 	CLEANUP(lb_stats_free_p) struct lb_stats *stats = NULL;
@@ -211,7 +202,7 @@ static int list(const struct lbctl *ctl, struct words *words)
 		table = service_table(ctl);
 	for (unsigned int i = 0; i < session.config->service_count; i++) {
 		const struct lb_service_config *service = &session.config->services[i];
-		const struct lb_service_state *state = find_state(stats, service->name);
+		const struct lb_service_state *state = find_service_state(stats, service->name);
 
 		if (only && only != service)
 			continue;

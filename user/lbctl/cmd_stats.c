@@ -2,11 +2,8 @@
 /* lbctl stats: what became of the packets, by service, backend and reason. Live figures only. */
 #include <errno.h>
 #include <stdio.h>
-#include <time.h>
 
 #include "lbctl.h"
-
-#define RATE_MS 250 /* between the two readings that a rate is made of */
 
 static int print_services(const struct lbctl *ctl, const struct lb_stats *stats)
 {
@@ -20,7 +17,8 @@ static int print_services(const struct lbctl *ctl, const struct lb_stats *stats)
 	return print_table(table);
 }
 
-static int print_backends(const struct lbctl *ctl, const struct lb_stats *stats)
+static int print_backends(const struct lbctl *ctl, const struct lb_stats *earlier,
+			  const struct lb_stats *stats)
 {
 	struct table *table = backend_table(ctl);
 
@@ -28,8 +26,10 @@ static int print_backends(const struct lbctl *ctl, const struct lb_stats *stats)
 		const struct lb_service_state *state = &stats->services[i];
 
 		for (unsigned int j = 0; j < state->backend_count; j++)
-			backend_row(ctl, table, &state->config, &state->backends[j].config,
-				    &state->backends[j]);
+			backend_row(
+				ctl, table, &state->config, &state->backends[j].config,
+				&state->backends[j],
+				rate_of_backend(earlier, state->config.name, &state->backends[j]));
 	}
 	return print_table(table);
 }
@@ -44,23 +44,28 @@ static void print_accounted(const struct lb_stats *stats)
 		     stats->is_accounted ? "ok" : "NOT EQUAL");
 }
 
-/* The common part: no more words, something attached. */
+/*
+ * The common part: no more words, something attached. earlier NULL: no rates are shown; nor are
+ * they in JSON, and then *earlier stays NULL.
+ */
 static int begin(const struct lbctl *ctl, struct words *words, struct session *session,
-		 struct lb_stats **stats)
+		 struct lb_stats **earlier, struct lb_stats **stats)
 {
 	int code = words_end(words);
 
 	if (!code)
 		code = session_begin(session, ctl, false);
-	return code ? code : session_need_stats(session, stats);
+	if (!code && earlier && !ctl->is_json)
+		code = session_two_stats(session, earlier, stats);
+	return code || *stats ? code : session_need_stats(session, stats);
 }
 
 static int all(const struct lbctl *ctl, struct words *words)
 {
-	CLEANUP(lb_stats_free_p) struct lb_stats *stats = NULL;
+	CLEANUP(lb_stats_free_p) struct lb_stats *stats = NULL, *earlier = NULL;
 	CLEANUP(session_end) struct session session = { 0 };
 	char used[NUMBER_TEXT_SIZE], limit[NUMBER_TEXT_SIZE];
-	int code = begin(ctl, words, &session, &stats);
+	int code = begin(ctl, words, &session, &earlier, &stats);
 
 	if (code)
 		return code;
@@ -69,7 +74,7 @@ static int all(const struct lbctl *ctl, struct words *words)
 	code = print_services(ctl, stats);
 	(void)putchar('\n');
 	if (!code)
-		code = print_backends(ctl, stats);
+		code = print_backends(ctl, earlier, stats);
 	(void)printf("\nflows: %s of %s entries in use\n", number_group(stats->flows, used),
 		     number_group(stats->flows_limit, limit));
 	print_accounted(stats);
@@ -80,7 +85,7 @@ static int services(const struct lbctl *ctl, struct words *words)
 {
 	CLEANUP(lb_stats_free_p) struct lb_stats *stats = NULL;
 	CLEANUP(session_end) struct session session = { 0 };
-	int code = begin(ctl, words, &session, &stats);
+	int code = begin(ctl, words, &session, NULL, &stats);
 
 	if (code)
 		return code;
@@ -89,13 +94,14 @@ static int services(const struct lbctl *ctl, struct words *words)
 
 static int backends(const struct lbctl *ctl, struct words *words)
 {
-	CLEANUP(lb_stats_free_p) struct lb_stats *stats = NULL;
+	CLEANUP(lb_stats_free_p) struct lb_stats *stats = NULL, *earlier = NULL;
 	CLEANUP(session_end) struct session session = { 0 };
-	int code = begin(ctl, words, &session, &stats);
+	int code = begin(ctl, words, &session, &earlier, &stats);
 
 	if (code)
 		return code;
-	return ctl->is_json ? print_json(backends_json(stats)) : print_backends(ctl, stats);
+	return ctl->is_json ? print_json(backends_json(stats))
+			    : print_backends(ctl, earlier, stats);
 }
 
 /* Whose packets had this reason: the service, if it is one only. */
@@ -116,11 +122,21 @@ static void service_cell(struct table *table, const struct lb_stats *stats, enum
 		table_cell(table, "%s", name);
 }
 
-/* What was not sent and did occur; with -s every reason. earlier: RATE_MS before. */
+static void last_cell(struct table *table, __u64 ms)
+{
+	char text[NUMBER_TEXT_SIZE];
+
+	if (ms == LB_UNKNOWN)
+		table_cell(table, "-");
+	else
+		table_cell(table, "%s ago", number_duration(ms, text));
+}
+
+/* What was not sent and did occur; with -s every reason. */
 static int print_reasons(const struct lbctl *ctl, const struct lb_stats *earlier,
 			 const struct lb_stats *stats)
 {
-	struct table *table = table_new("REASON >PACKETS >RATE VERDICT SERVICE HINT");
+	struct table *table = table_new("REASON >PACKETS >RATE >LAST VERDICT SERVICE HINT");
 	char text[NUMBER_TEXT_SIZE];
 
 	for (enum lb_reason reason = LB_R_NONE + 1; reason < LB_R_COUNT; reason++) {
@@ -131,7 +147,8 @@ static int print_reasons(const struct lbctl *ctl, const struct lb_stats *earlier
 			continue;
 		table_cell(table, "%s", lb_reason_name(reason));
 		table_cell(table, "%s", number_group(stats->reasons[reason], text));
-		table_cell(table, "%s/s", number_group(fresh * 1000 / RATE_MS, text));
+		table_cell(table, "%s/s", number_group(rate_of(fresh), text));
+		last_cell(table, stats->dropped_ms[reason]);
 		table_cell(table, "%s", verdict_name(verdict));
 		service_cell(table, stats, reason);
 		table_cell(table, "%s", lb_reason_text(reason));
@@ -141,21 +158,17 @@ static int print_reasons(const struct lbctl *ctl, const struct lb_stats *earlier
 
 static int drops(const struct lbctl *ctl, struct words *words)
 {
-	const struct timespec pause = { .tv_nsec = RATE_MS * 1000000l };
-	CLEANUP(lb_stats_free_p) struct lb_stats *stats = NULL, *later = NULL;
+	CLEANUP(lb_stats_free_p) struct lb_stats *stats = NULL, *earlier = NULL;
 	CLEANUP(session_end) struct session session = { 0 };
-	int code = begin(ctl, words, &session, &stats);
+	int code = begin(ctl, words, &session, &earlier, &stats);
 
 	if (code)
 		return code;
 	if (ctl->is_json)
 		return print_json(reasons_json(stats));
-	(void)nanosleep(&pause, NULL);
-	code = session_need_stats(&session, &later);
+	code = print_reasons(ctl, earlier, stats);
 	if (!code)
-		code = print_reasons(ctl, stats, later);
-	if (!code)
-		print_accounted(later);
+		print_accounted(stats);
 	return code;
 }
 
@@ -164,7 +177,7 @@ static int maps(const struct lbctl *ctl, struct words *words)
 	CLEANUP(lb_status_free_p) struct lb_status *status = NULL;
 	CLEANUP(lb_stats_free_p) struct lb_stats *stats = NULL;
 	CLEANUP(session_end) struct session session = { 0 };
-	int code = begin(ctl, words, &session, &stats);
+	int code = begin(ctl, words, &session, NULL, &stats);
 
 	if (code)
 		return code;

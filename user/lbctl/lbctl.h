@@ -122,6 +122,22 @@ int session_stats(struct session *session, struct lb_stats **out);
 /* Refuses where nothing is attached. */
 int session_need_stats(struct session *session, struct lb_stats **out);
 
+/* ---- rates.c: from two readings ---------------------------------------------------------------
+ */
+
+/* For tables. Reads twice, with a pause between; both are NULL where nothing is attached. */
+int session_two_stats(struct session *session, struct lb_stats **earlier, struct lb_stats **out);
+/* fresh: how many there are more than in the earlier reading. */
+__u64 rate_of(__u64 fresh);
+/* New connections a second of a backend; LB_UNKNOWN if it is NULL or was not there earlier. */
+__u64 rate_of_backend(const struct lb_stats *earlier, const char *service,
+		      const struct lb_backend_state *backend);
+/* The live figures of a backend; index is where it most likely is. May be NULL, also state. */
+const struct lb_backend_state *find_backend_state(const struct lb_service_state *state,
+						  const union lb_addr *addr, __u16 port,
+						  unsigned int index);
+const struct lb_service_state *find_service_state(const struct lb_stats *stats, const char *name);
+
 /* ---- rows.c: one line, or one JSON object, of each kind ------------------------------------- */
 
 /* state NULL: nothing is attached, live figures are "-" or null. */
@@ -129,10 +145,11 @@ struct table *service_table(const struct lbctl *ctl);
 void service_row(const struct lbctl *ctl, struct table *table,
 		 const struct lb_service_config *service, unsigned int backend_count,
 		 const struct lb_service_state *state);
+/* rate: new connections a second, LB_UNKNOWN: not known */
 struct table *backend_table(const struct lbctl *ctl);
 void backend_row(const struct lbctl *ctl, struct table *table,
 		 const struct lb_service_config *service, const struct lb_backend_config *backend,
-		 const struct lb_backend_state *state);
+		 const struct lb_backend_state *state, __u64 rate);
 int print_maps(const struct lbctl *ctl, const struct lb_status *status);
 
 /* ---- rows_health.c; health NULL: not known ----------------------------------------------------

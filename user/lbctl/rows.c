@@ -21,14 +21,17 @@ static void bytes_cell(struct table *table, bool is_known, __u64 bytes)
 	table_cell(table, "%s", is_known ? number_bytes(bytes, text) : "-");
 }
 
+/* rate NULL: has no such column */
 static void traffic_cells(const struct lbctl *ctl, struct table *table,
-			  const struct lb_traffic *traffic)
+			  const struct lb_traffic *traffic, const __u64 *rate)
 {
 	static const struct lb_traffic none;
 	const struct lb_traffic *t = traffic ? traffic : &none;
 
 	count_cell(table, traffic, t->active);
 	count_cell(table, traffic, t->connections);
+	if (rate)
+		count_cell(table, traffic, *rate);
 	bytes_cell(table, traffic, t->bytes_in);
 	bytes_cell(table, traffic, t->bytes_out);
 	if (!ctl->is_verbose)
@@ -59,7 +62,7 @@ void service_row(const struct lbctl *ctl, struct table *table,
 		   service->is_stateless ? " stateless" : "");
 	count_cell(table, true, service->slots);
 	count_cell(table, true, backend_count);
-	traffic_cells(ctl, table, state ? &state->traffic : NULL);
+	traffic_cells(ctl, table, state ? &state->traffic : NULL, NULL);
 	if (!ctl->is_verbose)
 		return;
 	count_cell(table, state, state ? state->dropped : 0);
@@ -73,16 +76,16 @@ void service_row(const struct lbctl *ctl, struct table *table,
 struct table *backend_table(const struct lbctl *ctl)
 {
 	if (ctl->is_verbose)
-		return table_new(
-			"SERVICE BACKEND MODE >WEIGHT >SLOTS ADMIN HEALTH >ACTIVE >CONNS >IN >OUT "
-			">PKTS-IN >PKTS-OUT >PORTS");
+		return table_new("SERVICE BACKEND MODE >WEIGHT >SLOTS ADMIN HEALTH >ACTIVE >CONNS "
+				 ">NEW/S >IN "
+				 ">OUT >PKTS-IN >PKTS-OUT >PORTS");
 	return table_new(
-		"SERVICE BACKEND MODE >WEIGHT >SLOTS ADMIN HEALTH >ACTIVE >CONNS >IN >OUT");
+		"SERVICE BACKEND MODE >WEIGHT >SLOTS ADMIN HEALTH >ACTIVE >CONNS >NEW/S >IN >OUT");
 }
 
 void backend_row(const struct lbctl *ctl, struct table *table,
 		 const struct lb_service_config *service, const struct lb_backend_config *backend,
-		 const struct lb_backend_state *state)
+		 const struct lb_backend_state *state, __u64 rate)
 {
 	char text[LB_ADDR_TEXT_SIZE], share[NUMBER_TEXT_SIZE];
 
@@ -95,7 +98,7 @@ void backend_row(const struct lbctl *ctl, struct table *table,
 	table_cell(table, "%s", backend->is_drained ? "drain" : "up");
 	table_cell(table, "%s",
 		   state && state->health.since_ns ? health_text(&state->health, text) : "-");
-	traffic_cells(ctl, table, state ? &state->traffic : NULL);
+	traffic_cells(ctl, table, state ? &state->traffic : NULL, &rate);
 	if (ctl->is_verbose)
 		count_cell(table, state && state->traffic.ports_limit,
 			   state ? state->traffic.ports_limit : 0);

@@ -215,6 +215,25 @@ static int read_totals(struct lb *lb, struct lb_stats *stats)
 	return ret;
 }
 
+/* How long ago each reason dropped a packet. */
+static int read_last_drops(struct lb *lb, __u64 dropped_ms[LB_R_COUNT])
+{
+	struct lb_counters *each = calloc(lb->cpus, sizeof(*each));
+	const __u32 zero = 0, hz = lb->control->hz;
+	int ret = each ? bpf_map_lookup_elem(lb->maps[LB_MAP_COUNTERS].fd, &zero, each) : -ENOMEM;
+	const __u64 now = lb_kernel_jiffies(lb); /* after the reading, so that none is later */
+
+	for (int r = 0; !ret && r < LB_R_COUNT; r++) {
+		__u64 at = 0;
+
+		for (int i = 0; i < lb->cpus; i++)
+			at = each[i].dropped_at[r] > at ? each[i].dropped_at[r] : at;
+		dropped_ms[r] = !at ? LB_UNKNOWN : at < now ? (now - at) * 1000 / hz : 0;
+	}
+	free(each);
+	return ret;
+}
+
 static int fill_stats(struct lb *lb, struct lb_stats *stats)
 {
 	__u32 *slots = calloc(lb->meta->backends, sizeof(*slots));
@@ -222,6 +241,8 @@ static int fill_stats(struct lb *lb, struct lb_stats *stats)
 	unsigned int count = 0;
 	int ret = slots && active ? read_totals(lb, stats) : -ENOMEM;
 
+	if (!ret)
+		ret = read_last_drops(lb, stats->dropped_ms);
 	for (__u32 i = 0; !ret && i < lb->meta->services; i++)
 		count += lb->services[i].flags & LB_S_IN_USE;
 	if (!ret) {
