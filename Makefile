@@ -128,6 +128,7 @@ bench:
 	$(MAKE) all $(B)/tests/commit_bench
 	scripts/bench
 	$(B)/tests/commit_bench
+	scripts/bench-cache
 
 lint:
 	scripts/lint

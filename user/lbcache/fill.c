@@ -24,7 +24,8 @@ static struct segment *segment_new(struct fill *fill)
 	segment->refs = 1;
 	segment->len = 0;
 	segment->next = NULL;
-	segment->live = &fill->live;
+	segment->fill = fill;
+	store_reserve(fill->owner->server->store, sizeof(*segment));
 	return segment;
 }
 
@@ -39,8 +40,10 @@ void segment_unref(struct segment *segment)
 {
 	while (segment && __atomic_sub_fetch(&segment->refs, 1, __ATOMIC_ACQ_REL) == 0) {
 		struct segment *next = segment->next;
+		struct fill *fill = segment->fill;
 
-		(void)__atomic_sub_fetch(segment->live, segment->len, __ATOMIC_RELAXED);
+		(void)__atomic_sub_fetch(&fill->live, segment->len, __ATOMIC_RELAXED);
+		store_reserve(fill->owner->server->store, -(int64_t)sizeof(*segment));
 		free(segment);
 		segment = next;
 	}
@@ -52,6 +55,7 @@ struct fill *fill_new(struct worker *owner, struct request *request, struct obje
 
 	if (!fill)
 		return NULL;
+	fill->owner = owner;
 	fill->first = segment_new(fill);
 	if (!fill->first) {
 		free(fill);
@@ -59,7 +63,6 @@ struct fill *fill_new(struct worker *owner, struct request *request, struct obje
 	}
 	fill->refs = 1;
 	fill->last = segment_ref(fill->first);
-	fill->owner = owner;
 	fill->request = request_ref(request);
 	fill->stale = stale ? object_ref(stale) : NULL;
 	(void)pthread_mutex_init(&fill->lock, NULL);

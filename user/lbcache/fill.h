@@ -12,11 +12,12 @@
 #define SEGMENT_SIZE 32768
 #define FILL_AHEAD (512u << 10) /* of a body that is not stored, beyond what its reader took */
 
+/* Counts against the memory's limit from its beginning to its end. */
 struct segment {
 	_Atomic uint32_t refs;
 	uint32_t len;
 	struct segment *next;
-	_Atomic int64_t *live;
+	struct fill *fill; /* which its readers hold */
 	char data[SEGMENT_SIZE];
 };
 
@@ -41,8 +42,7 @@ struct fill {
 	uint16_t status; /* of the response; of a failure what to answer: 502 or 504 */
 	bool is_storing, has_length, is_revalidated;
 	uint8_t why; /* enum reason */
-	uint64_t length;
-	char *data; /* the response's head as it came */
+	char *data;  /* the response's head as it came */
 	struct http_head *head;
 	char *fields; /* what goes to clients */
 	size_t fields_len;

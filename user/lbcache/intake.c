@@ -220,6 +220,7 @@ static bool keep_head(struct worker *worker, struct fill *fill, const char *data
 		      const struct http_head *head)
 {
 	struct object_parts parts = parts_of(worker, fill, data, head);
+	char *fitting;
 
 	fill->data = malloc(head->length);
 	fill->head = malloc(sizeof(*head));
@@ -229,9 +230,12 @@ static bool keep_head(struct worker *worker, struct fill *fill, const char *data
 	memcpy(fill->data, data, head->length);
 	memcpy(fill->head, head, sizeof(*head));
 	fill->fields_len = object_write_fields(&parts, fill->fields);
+	/* Most of the room is not needed; a smaller one always fits. */
+	fitting = realloc(fill->fields, fill->fields_len + 1);
+	if (fitting)
+		fill->fields = fitting;
 	fill->status = head->status;
 	fill->has_length = head->framing == HTTP_BODY_LENGTH || head->framing == HTTP_BODY_NONE;
-	fill->length = head->framing == HTTP_BODY_LENGTH ? head->content_length : 0;
 	return true;
 }
 
@@ -262,8 +266,6 @@ bool intake_head(struct worker *worker, struct fill *fill, const char *data,
 		if (fill->stale && !is_error(head))
 			store_drop(worker->server->store, fill->stale);
 		fill_unlist(fill);
-	} else if (fill->has_length) {
-		store_reserve(worker->server->store, (int64_t)fill->length);
 	}
 	(void)pthread_mutex_lock(&fill->lock);
 	fill->why = (uint8_t)why;
@@ -286,8 +288,6 @@ static void stop_storing(struct worker *worker, struct fill *fill, enum reason w
 	if (!fill->is_storing)
 		return;
 	fill_unlist(fill);
-	store_reserve(worker->server->store,
-		      -(int64_t)(fill->has_length ? fill->length : fill->filled));
 	put_mark(worker, fill, why);
 	(void)pthread_mutex_lock(&fill->lock);
 	fill->is_storing = false;
@@ -304,8 +304,6 @@ int intake_body(struct worker *worker, struct fill *fill, struct text bytes)
 
 	if (fill->is_storing && fill->filled + bytes.len > worker->server->limits.object)
 		stop_storing(worker, fill, WHY_TOO_LARGE);
-	if (fill->is_storing && !fill->has_length)
-		store_reserve(worker->server->store, (int64_t)bytes.len);
 	ret = fill_append(fill, bytes);
 	fill_tell(fill, worker);
 	return ret;
@@ -335,9 +333,10 @@ void intake_end(struct worker *worker, struct fill *fill)
 	bool was_storing = fill->is_storing;
 
 	if (was_storing) {
+		/* For a moment the body is there twice. */
+		store_reserve(worker->server->store, (int64_t)fill->filled);
 		object = make_object(worker, fill);
-		store_reserve(worker->server->store,
-			      -(int64_t)(fill->has_length ? fill->length : fill->filled));
+		store_reserve(worker->server->store, -(int64_t)fill->filled);
 	}
 	if (object && !store_put(worker->server->store, object_ref(object)))
 		put_mark(worker, fill, WHY_TOO_LARGE);

@@ -3,6 +3,7 @@
  */
 #include <errno.h>
 #include <grp.h>
+#include <malloc.h>
 #include <pwd.h>
 #include <signal.h>
 #include <stdio.h>
@@ -20,6 +21,8 @@
 #include "options.h"
 
 #include "liblb.h"
+
+#define LARGE (32 << 10)
 
 static int refuse(const char *what, int error)
 {
@@ -86,8 +89,13 @@ static int enter_instance(struct options *options)
 
 static struct server *make_server(const struct options *options)
 {
-	struct server *server = calloc(1, sizeof(*server));
+	struct server *server;
 
+	/* One heap, so that what one thread let go serves all; a large page goes back at once. */
+	(void)mallopt(M_ARENA_MAX, 1);
+	(void)mallopt(M_MMAP_THRESHOLD, LARGE);
+	(void)mallopt(M_TRIM_THRESHOLD, LARGE);
+	server = calloc(1, sizeof(*server));
 	if (!server)
 		return NULL;
 	server->limits = options->limits;

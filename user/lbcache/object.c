@@ -2,6 +2,7 @@
 /* Making stored responses out of heads. What may be stored was decided before (freshness.c). */
 #include "object.h"
 
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -139,7 +140,7 @@ static struct object *allocate(size_t bytes, uint32_t service, uint64_t hash)
 	object->refs = 1;
 	object->service = service;
 	object->hash = hash;
-	object->size = sizeof(*object) + bytes;
+	object->size = malloc_usable_size(object) + sizeof(size_t); /* its head in the heap */
 	return object;
 }
 
