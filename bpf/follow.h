@@ -162,8 +162,6 @@ __noinline int lb_follow(struct xdp_md *xdp)
 	ctx.pkt.proto = trace->proto;
 	ctx.pkt.tcp_flags = LB_TCP_ACK;
 	trace->has_service = false;
-	if (!lb_has_hops_left(&ctx.pkt))
-		return -LB_R_TTL_EXCEEDED;
 	err = lb_find_owner(&ctx, &endpoint);
 	if (err)
 		return err;
@@ -176,6 +174,10 @@ __noinline int lb_follow(struct xdp_md *xdp)
 	else
 		err = lb_follow_fullnat_reply(&ctx);
 	lb_note_answer(trace, &ctx);
+	/* What is for the host itself needs no hop. */
+	if ((err == -LB_R_FORWARDED || err == -LB_R_REPLIED || err == -LB_R_LEFT_TO_KERNEL) &&
+	    !lb_has_hops_left(&ctx.pkt))
+		return -LB_R_TTL_EXCEEDED;
 	return err;
 }
 

@@ -119,6 +119,9 @@ LB_INLINE int lb_reply_fullnat(struct lb_ctx *ctx)
 		lb_flow_end(index);
 		return -LB_R_HOST_REPLY;
 	}
+	/* Only now: a reply to the host itself needs none. */
+	if (!lb_has_hops_left(pkt))
+		return -LB_R_TTL_EXCEEDED;
 	ctx->owner = flow->backend;
 	if (lb_find_backend(ctx))
 		return -LB_R_BACKEND_GONE;

@@ -76,6 +76,9 @@ LB_INLINE int lb_reply_nat(struct lb_ctx *ctx, const struct lb_endpoint *endpoin
 
 	if (err != -LB_R_REPLIED && err != -LB_R_LEFT_TO_KERNEL)
 		return err;
+	/* Only now: a reply to the host itself needs none. */
+	if (!lb_has_hops_left(&ctx->pkt))
+		return -LB_R_TTL_EXCEEDED;
 	return lb_rewrite(ctx) ?: err;
 }
 

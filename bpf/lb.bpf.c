@@ -31,11 +31,7 @@ LB_INLINE int lb_to_backend(struct lb_ctx *ctx)
 
 LB_INLINE int lb_to_client(struct lb_ctx *ctx, const struct lb_endpoint *endpoint)
 {
-	if (!lb_has_hops_left(&ctx->pkt))
-		return -LB_R_TTL_EXCEEDED;
-	if (endpoint->has_nat)
-		return lb_reply_nat(ctx, endpoint);
-	return lb_reply_fullnat(ctx);
+	return endpoint->has_nat ? lb_reply_nat(ctx, endpoint) : lb_reply_fullnat(ctx);
 }
 
 LB_INLINE int lb_lay_out(struct lb_ctx *ctx, void *data, void *data_end)
