@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "lbcache/store.h"
@@ -103,7 +104,8 @@ static void rfc9111_3_2_updating(void **state)
 		      *updated;
 	const char *text = "HTTP/1.1 304 Not Modified\r\nx-same: 2\r\nETag: \"a\"\r\n"
 			   "Date: Sun, 06 Nov 1994 08:49:37 GMT\r\n\r\n";
-	struct http_head head;
+	struct http_head head, page;
+	char *merged;
 	struct object_parts parts = { .service = 1,
 				      .data = text,
 				      .head = &head,
@@ -116,7 +118,12 @@ static void rfc9111_3_2_updating(void **state)
 	(void)state;
 	memcpy(old->bytes + old->body.at, "abc", 3);
 	assert_true(http_parse_response(text, strlen(text), HTTP_M_GET, &head) > 0);
-	updated = object_new_updated(old, &parts);
+	merged = object_merge_heads(old, &parts, &page);
+	assert_non_null(merged);
+	parts.data = merged;
+	parts.head = &page;
+	updated = object_new_renewed(old, &parts);
+	free(merged);
 	assert_non_null(updated);
 	is_text(updated, updated->status_line, "HTTP/1.1 200 OK\r\n");
 	is_text(updated, updated->head,

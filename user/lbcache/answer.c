@@ -135,6 +135,11 @@ static void miss(struct worker *worker, struct client *client, const char *data,
 		client_progress(worker, client);
 }
 
+static bool is_fresh(const struct worker *worker, const struct object *object)
+{
+	return object && !object->is_mark && worker->now_ms < object->fresh_until_ms;
+}
+
 static bool is_in(uint64_t now, uint64_t until, uint64_t window)
 {
 	return now < until + window;
@@ -182,11 +187,16 @@ static void look_up(struct worker *worker, struct client *client, const char *da
 	query.hash = key_hash(worker->key, query.key.len, query.service,
 			      store_seed(worker->server->store));
 	object = store_find(worker->server->store, &query);
-	if (http_find(head, HTTP_CACHE_CONTROL) && (!object || object->is_mark)) {
+	if (http_find(head, HTTP_CACHE_CONTROL) && !is_fresh(worker, object)) {
 		directives_read(data, head, HTTP_CACHE_CONTROL, &directives);
-		if (directives.only_if_cached) { /* RFC 9111 5.2.1.7 */
+		if (directives.only_if_cached && (!object || object->is_mark)) {
 			object_unref(object);
-			reply_error(worker, client, 504, false);
+			reply_error(worker, client, 504, false); /* RFC 9111 5.2.1.7 */
+			return;
+		}
+		if (directives.no_store) { /* RFC 9111 5.2.1.5: no answer to it is stored */
+			object_unref(object);
+			pass(worker, client, data, policy, WHY_REQUEST_NO_STORE);
 			return;
 		}
 	}
@@ -260,8 +270,7 @@ static void take_object(struct worker *worker, struct client *client, struct fil
 	struct object *object = object_ref(fill->object);
 
 	if (fill->is_revalidated)
-		client->source =
-			object->fresh_until_ms > worker->now_ms ? FROM_REVALIDATED : FROM_STALE;
+		client->source = fill->has_failed ? FROM_STALE : FROM_REVALIDATED;
 	client_leave_fill(worker, client);
 	reply_object(worker, client, object, client->request->data, &client->request->head);
 }

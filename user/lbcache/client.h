@@ -96,6 +96,9 @@ void client_tunnel(struct worker *worker, struct client *client);
 /* An interim head, 100 or 103, if nothing of the answer is under way. */
 void client_interim(struct worker *worker, struct client *client, const char *data,
 		    const struct http_head *head);
+/* The same to those of this worker who wait for the fill; a 100 is nothing to them. */
+void client_hint(struct worker *worker, struct fill *fill, const char *data,
+		 const struct http_head *head);
 /* Sends what is in iov, refills it from the fill; at the end client_answered. */
 void client_send(struct worker *worker, struct client *client);
 

@@ -40,6 +40,15 @@ void client_interim(struct worker *worker, struct client *client, const char *da
 		client->is_closing = true;
 }
 
+void client_hint(struct worker *worker, struct fill *fill, const char *data,
+		 const struct http_head *head)
+{
+	struct client *client = fill->readers[worker->index];
+
+	for (; head->status != 100 && client; client = client->next_reader)
+		client_interim(worker, client, data, head);
+}
+
 /* 1 all went out, 0 the socket takes no more, negative: gone. */
 static int flush(struct worker *worker, struct client *client)
 {

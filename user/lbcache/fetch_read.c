@@ -104,8 +104,9 @@ static enum outcome take_final(struct worker *worker, struct fetch *fetch, struc
 	fetch->is_keepable = !head->is_close && head->minor == 1;
 	fetch->state = FETCH_BODY;
 	if (!intake_head(worker, fill, bytes.at, head, (uint32_t)delay)) {
-		fetch->is_keepable = fetch->is_keepable && head->framing == HTTP_BODY_NONE &&
-				     bytes.len == head->length;
+		fetch->is_keepable = fetch->is_keepable && bytes.len == head->length &&
+				     (head->framing == HTTP_BODY_NONE ||
+				      (head->framing == HTTP_BODY_LENGTH && fetch->left == 0));
 		fetch_release(worker, fetch);
 		return ENDED;
 	}
@@ -146,6 +147,8 @@ static enum outcome take_heads(struct worker *worker, struct fetch *fetch, struc
 			return take_final(worker, fetch, bytes, &head);
 		if (fetch->client)
 			client_interim(worker, fetch->client, bytes.at, &head);
+		else
+			client_hint(worker, fetch->fill, bytes.at, &head);
 		bytes.at += len;
 		bytes.len -= (size_t)len;
 		if (!bytes.len)

@@ -40,9 +40,10 @@ struct fill {
 	/* from here on under the lock, until the state says that they stay */
 	enum fill_state state;
 	uint16_t status; /* of the response; of a failure what to answer: 502 or 504 */
-	bool is_storing, has_length, is_revalidated;
-	uint8_t why; /* enum reason */
-	char *data;  /* the response's head as it came */
+	bool is_storing, has_length;
+	bool is_revalidated, has_failed; /* by a 304, or the stale copy for want of better */
+	uint8_t why;			 /* enum reason */
+	char *data;			 /* the response's head as it came */
 	struct http_head *head;
 	char *fields; /* what goes to clients */
 	size_t fields_len;

@@ -48,8 +48,10 @@ static void take_directive(struct directives *out, struct text name, struct text
 		out->is_private = true;
 	else if (text_is(name, "public"))
 		out->is_public = true;
-	else if (text_is(name, "must-revalidate") || text_is(name, "proxy-revalidate"))
+	else if (text_is(name, "must-revalidate"))
 		out->must_revalidate = true;
+	else if (text_is(name, "proxy-revalidate"))
+		out->proxy_revalidate = true;
 	else if (text_is(name, "only-if-cached"))
 		out->only_if_cached = true;
 	else if (text_is(name, "max-age"))
@@ -230,6 +232,7 @@ enum reason freshness_judge(const struct policy *policy, const struct response_f
 	out->no_cache = directives.no_cache;
 	/* RFC 9111 5.2.2.10: s-maxage says that a shared cache revalidates. */
 	out->must_revalidate = directives.no_cache || directives.must_revalidate ||
+			       directives.proxy_revalidate ||
 			       (!is_targeted && directives.s_maxage != DIRECTIVE_NONE &&
 				directives.stale_while == DIRECTIVE_NONE &&
 				directives.stale_error == DIRECTIVE_NONE);

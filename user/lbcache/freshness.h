@@ -10,7 +10,8 @@
 
 struct directives { /* Cache-Control, or a targeted field (RFC 9213) */
 	bool is_present;
-	bool no_store, no_cache, is_private, is_public, must_revalidate, only_if_cached;
+	bool no_store, no_cache, is_private, is_public, must_revalidate, proxy_revalidate,
+		only_if_cached;
 	int64_t max_age, s_maxage, stale_while, stale_error; /* s, or DIRECTIVE_NONE */
 };
 
@@ -26,6 +27,7 @@ enum reason {
 	WHY_AUTHORIZATION,
 	WHY_PRECONDITION,
 	WHY_UPGRADE,
+	WHY_REQUEST_NO_STORE,
 	WHY_NO_STORE,
 	WHY_PRIVATE,
 	WHY_SET_COOKIE,

@@ -166,52 +166,39 @@ static void invalidate(struct worker *worker, const struct fill *fill, const cha
 }
 
 /* Ends the fill with an object that answers whoever waits. */
-static void end_with(struct worker *worker, struct fill *fill, struct object *object)
+static void end_with(struct worker *worker, struct fill *fill, struct object *object,
+		     bool has_failed)
 {
 	(void)pthread_mutex_lock(&fill->lock);
 	fill->object = object;
 	fill->is_revalidated = true;
+	fill->has_failed = has_failed;
 	fill->state = FILL_DONE;
 	(void)pthread_mutex_unlock(&fill->lock);
 	fill_unlist(fill);
 	fill_tell(fill, worker);
 }
 
-/* RFC 9111 4.3.4 */
+/* RFC 9111 4.3.4: the page with what the 304 says, judged as if it had come so. */
 static bool take_304(struct worker *worker, struct fill *fill, const char *data,
 		     const struct http_head *head, uint32_t delay_ms)
 {
-	struct object_parts parts;
+	struct object_parts parts = parts_of(worker, fill, data, head);
 	struct object *object = NULL;
+	struct http_head page;
+	char *merged = object_merge_heads(fill->stale, &parts, &page);
 
-	/* A 304 speaks of a page: judged as its 200 would be. */
-	struct http_head as_page = *head;
-	enum reason why;
-
-	as_page.status = fill->stale->status;
-	why = judge(worker, fill, data, &as_page, delay_ms);
-	if (why != WHY_STORED && why != WHY_NO_FRESHNESS) {
-		store_drop(worker->server->store, fill->stale);
-	} else {
-		if (why == WHY_NO_FRESHNESS) /* it says nothing new: as long as before */
-			fill->freshness = (struct freshness){
-				.lifetime_ms =
-					fill->stale->fresh_until_ms > fill->stale->born_ms
-						? fill->stale->fresh_until_ms - fill->stale->born_ms
-						: 0,
-				.stale_while_ms = fill->stale->stale_while_ms,
-				.stale_error_ms = fill->stale->stale_error_ms,
-				.no_cache = fill->stale->no_cache,
-				.must_revalidate = fill->stale->must_revalidate,
-				.is_open = fill->stale->is_open,
-			};
-		parts = parts_of(worker, fill, data, head);
-		object = object_new_updated(fill->stale, &parts);
-		if (object)
-			(void)store_put(worker->server->store, object_ref(object));
+	if (merged && judge(worker, fill, merged, &page, delay_ms) == WHY_STORED) {
+		parts = parts_of(worker, fill, merged, &page);
+		object = object_new_renewed(fill->stale, &parts);
 	}
+	if (object)
+		(void)store_put(worker->server->store, object_ref(object));
+	else
+		store_drop(worker->server->store, fill->stale);
+	free(merged);
 	worker->counters.revalidated++;
-	end_with(worker, fill, object ? object : object_ref(fill->stale));
+	end_with(worker, fill, object ? object : object_ref(fill->stale), false);
 	return false;
 }
 
@@ -248,7 +235,7 @@ bool intake_head(struct worker *worker, struct fill *fill, const char *data,
 	if (head->status == 304 && fill->stale)
 		return take_304(worker, fill, data, head, delay_ms);
 	if (is_error(head) && may_serve_stale(worker, fill)) {
-		end_with(worker, fill, object_ref(fill->stale));
+		end_with(worker, fill, object_ref(fill->stale), true);
 		return false;
 	}
 	invalidate(worker, fill, data, head);
@@ -351,7 +338,7 @@ void intake_end(struct worker *worker, struct fill *fill)
 void intake_failure(struct worker *worker, struct fill *fill, uint16_t status)
 {
 	if (fill->state == FILL_WAITING && may_serve_stale(worker, fill)) {
-		end_with(worker, fill, object_ref(fill->stale));
+		end_with(worker, fill, object_ref(fill->stale), true);
 		return;
 	}
 	stop_storing(worker, fill, WHY_BROKEN);

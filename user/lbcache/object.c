@@ -218,60 +218,64 @@ struct object *object_new_mark(uint32_t service, uint64_t hash, struct text key,
 	return object;
 }
 
-/*
- * The head that the update gives, as bytes: the stored status line, the 304's fields, and the
- * stored fields whose names the 304 does not have (RFC 9111 3.2). It is parsed like any other.
- */
-static size_t merge_heads(const struct object *old, const struct object_parts *parts,
-			  struct http_head *stored, char *buf, size_t size)
+/* The stored status line, the 304's fields, the stored ones whose names it does not have. */
+static size_t write_merged(const struct object *old, const struct object_parts *parts, char *buf,
+			   size_t size)
 {
-	struct text line = object_text(old, old->status_line), fields = object_text(old, old->head);
+	struct text line = object_text(old, old->status_line);
+	struct text fields = object_text(old, old->head);
 	char whole[OBJECT_FIELDS_MAX + STATUS_LINE_MAX];
+	const struct http_field *age = http_find(parts->head, HTTP_AGE);
+	struct http_head stored;
 	struct object_parts from = *parts;
-	size_t at = 0, len;
+	size_t at, len;
 
 	len = put(whole, 0, line);
 	len = put(whole, len, fields);
 	len = put(whole, len, (struct text){ "\r\n", 2 });
-	if (http_parse_response(whole, len, HTTP_M_HEAD, stored) <= 0)
+	if (http_parse_response(whole, len, HTTP_M_HEAD, &stored) <= 0)
 		return 0;
 	at = put(buf, 0, line);
 	at += write_fields(parts, false, buf + at);
+	if (age) /* not kept, but it counts */
+		at = put_field(parts, age, buf, at);
 	from.data = whole;
-	from.head = stored;
-	for (unsigned int i = 0; i < stored->field_count && at + HTTP_HEAD_MAX < size; i++) {
-		struct text name = http_text(whole, stored->field[i].name);
-		bool is_new = false;
+	from.head = &stored;
+	for (unsigned int i = 0; i < stored.field_count && at + HTTP_HEAD_MAX < size; i++) {
+		struct text name = http_text(whole, stored.field[i].name);
+		bool is_new = stored.field[i].id == HTTP_DATE;
 
 		for (unsigned int n = 0; n < parts->head->field_count && !is_new; n++)
 			is_new = text_is_same_word(
 				name, http_text(parts->data, parts->head->field[n].name));
-		if (!is_new && (stored->field[i].id != HTTP_DATE))
-			at = put_field(&from, &stored->field[i], buf, at);
+		if (!is_new)
+			at = put_field(&from, &stored.field[i], buf, at);
 	}
 	return put(buf, at, (struct text){ "\r\n", 2 });
 }
 
-struct object *object_new_updated(const struct object *old, const struct object_parts *parts)
+char *object_merge_heads(const struct object *old, const struct object_parts *parts,
+			 struct http_head *head)
 {
 	size_t size = 3 * OBJECT_FIELDS_MAX, len;
-	struct object_parts merged = *parts;
-	struct http_head head;
 	char *buf = malloc(size);
-	struct object *object = NULL;
 
 	if (!buf)
 		return NULL;
-	len = merge_heads(old, parts, &head, buf, size);
-	if (len && http_parse_response(buf, len, HTTP_M_HEAD, &head) > 0) {
-		merged.data = buf;
-		merged.head = &head;
-		merged.body_len = old->body.len;
-		merged.vary_names = object_text(old, old->vary_names);
-		merged.vary_values = object_text(old, old->vary_values);
-		object = object_new(&merged);
-	}
+	len = write_merged(old, parts, buf, size);
+	if (len && http_parse_response(buf, len, HTTP_M_HEAD, head) > 0)
+		return buf;
 	free(buf);
+	return NULL;
+}
+
+struct object *object_new_renewed(const struct object *old, const struct object_parts *parts)
+{
+	struct object_parts merged = *parts;
+	struct object *object;
+
+	merged.body_len = old->body.len;
+	object = object_new(&merged);
 	if (object && old->body.len)
 		memcpy(object->bytes + object->body.at, old->bytes + old->body.at, old->body.len);
 	return object;

@@ -73,10 +73,13 @@ struct object *object_new(const struct object_parts *parts);
 struct object *object_new_mark(uint32_t service, uint64_t hash, struct text key, enum reason why,
 			       uint64_t until_ms);
 /*
- * The old body with the fields of a 304 in place of its own of the same names (RFC 9111 3.2); parts
- * as of the 304.
+ * The head of the old page with the fields of a 304 in place of its own of the same names (RFC 9111
+ * 3.2), as bytes to be freed, and parsed; parts as of the 304. NULL: too large, or no memory.
  */
-struct object *object_new_updated(const struct object *old, const struct object_parts *parts);
+char *object_merge_heads(const struct object *old, const struct object_parts *parts,
+			 struct http_head *head);
+/* The old body with such a head. */
+struct object *object_new_renewed(const struct object *old, const struct object_parts *parts);
 
 /* The fields that go to a client, without framing, one-hop fields and Age; the length. */
 size_t object_write_fields(const struct object_parts *parts, char *buf);

@@ -16,6 +16,7 @@ static const struct {
 	[WHY_PRECONDITION] = { "precondition",
 			       "If-Match and If-Unmodified-Since are the origin's" },
 	[WHY_UPGRADE] = { "upgrade", "the request asks for another protocol" },
+	[WHY_REQUEST_NO_STORE] = { "request-no-store", "the request says no-store" },
 	[WHY_NO_STORE] = { "no-store", "the response says no-store" },
 	[WHY_PRIVATE] = { "private", "the response says private" },
 	[WHY_SET_COOKIE] = { "set-cookie",
