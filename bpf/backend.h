@@ -6,6 +6,7 @@
 #ifndef LB_BACKEND_H
 #define LB_BACKEND_H
 
+#include "fate.h"
 #include "flow_state.h"
 #include "slot.h"
 
@@ -24,15 +25,54 @@ LB_INLINE int lb_find_backend(struct lb_ctx *ctx)
 	return 0;
 }
 
-LB_INLINE void lb_flow_advance(struct lb_flow *flow, __u32 index, const struct lb_packet *pkt,
+/* The flow's new state, or 0 if it stays as it is. */
+LB_INLINE __u8 lb_flow_advance(struct lb_flow *flow, __u32 index, const struct lb_packet *pkt,
 			       bool is_reply, __u32 now)
 {
 	const __u8 next = lb_flow_next_state(flow->state, pkt, is_reply);
 
 	if (flow->seen != now)
 		flow->seen = now;
-	if (next != flow->state)
-		lb_flow_mark(index, next);
+	if (next == flow->state)
+		return 0;
+	lb_flow_mark(index, next);
+	return next;
+}
+
+/*
+ * Of a flow whose client asks again: if its slot has another owner by now it ends, so that the SYN
+ * is scheduled anew. Answers whether it did.
+ */
+__noinline int lb_flow_give_up(__u32 index)
+{
+	const struct lb_hash_key key = lb_key_copy(&lb_tuple_key);
+	struct lb_flow *flow = lb_flow_at(index);
+	struct lb_backend_cpu_block *block;
+	struct lb_service *service;
+	__u32 number, slot;
+	int owner;
+
+	if (!flow)
+		return 0;
+	number = flow->service;
+	service = bpf_map_lookup_elem(&lb_services, &number);
+	if (!service)
+		return 0;
+	slot = lb_hash_slot(lb_hash_tuple(&key, &flow->client, &service->vip, flow->client_port,
+					  service->port, service->proto),
+			    service->slots);
+	owner = lb_slot_owner(service, slot);
+	if (owner < 0 || (owner & LB_OWNER_MASK) == flow->backend)
+		return 0;
+	number = service->backend_base + flow->backend;
+	slot = number / LB_CPU_BLOCK;
+	block = bpf_map_lookup_elem(&lb_backend_cpu, &slot);
+	if (block && flow->state == LB_FLOW_SYN) {
+		asm volatile("" : "+r"(block)); /* as in lb_flow_at */
+		block->backend[number % LB_CPU_BLOCK].unanswered++;
+	}
+	lb_flow_end(index);
+	return 1;
 }
 
 /* The flow of a client's packet, if it is known, alive, and not about to be opened anew. */
@@ -52,6 +92,9 @@ LB_INLINE struct lb_flow *lb_find_flow(struct lb_ctx *ctx)
 		lb_flow_end(ctx->flow_index);
 		return NULL;
 	}
+	if (flow->state < LB_FLOW_ANSWERED && lb_is_opening(&ctx->pkt) &&
+	    lb_flow_give_up(ctx->flow_index))
+		return NULL;
 	return flow;
 }
 

@@ -23,11 +23,13 @@ static __always_inline __u8 lb_flow_next_state(__u8 state, const struct lb_packe
 
 		return state == other || state == LB_FLOW_CLOSED ? LB_FLOW_CLOSED : mine;
 	}
-	if (state == LB_FLOW_SYN && is_reply)
+	if (state > LB_FLOW_ANSWERED)
+		return state;
+	if (state == LB_FLOW_ANSWERED)
+		return is_reply || flags & LB_TCP_SYN ? state : LB_FLOW_ESTABLISHED;
+	if (is_reply)
 		return LB_FLOW_ANSWERED;
-	if (state == LB_FLOW_ANSWERED && !is_reply && !(flags & LB_TCP_SYN))
-		return LB_FLOW_ESTABLISHED;
-	return state;
+	return flags & LB_TCP_SYN ? LB_FLOW_REPEATED : state;
 }
 
 #endif

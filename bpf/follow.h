@@ -97,6 +97,11 @@ LB_INLINE int lb_follow_fullnat_reply(struct lb_ctx *ctx)
 		return -LB_R_HOST_REPLY;
 	if (!port->ifindex)
 		return -LB_R_NOT_ATTACHED;
+	ctx->owner = flow->backend;
+	/* Of TCP only what was to open a connection: the kernel behind an open one tries on. */
+	if ((flow->state < LB_FLOW_ANSWERED || ctx->pkt.proto == IPPROTO_UDP) &&
+	    lb_find_backend(ctx))
+		return -LB_R_BACKEND_GONE;
 	ctx->new_src = &ctx->service->vip;
 	ctx->new_ports = lb_join_ports(ctx->service->port, flow->client_port);
 	ctx->new_dst = &flow->client;
@@ -173,6 +178,8 @@ __noinline int lb_follow(struct xdp_md *xdp)
 		err = lb_find_nat_reply(&ctx, endpoint);
 	else
 		err = lb_follow_fullnat_reply(&ctx);
+	if (endpoint && trace->is_unreachable && ctx.local)
+		ctx.local->unreachable++;
 	lb_note_answer(trace, &ctx);
 	/* What is for the host itself needs no hop. */
 	if ((err == -LB_R_FORWARDED || err == -LB_R_REPLIED || err == -LB_R_LEFT_TO_KERNEL) &&

@@ -94,6 +94,7 @@ __noinline int lb_read_fragment(struct xdp_md *xdp)
 	trace->proto = fragment->proto;
 	trace->is_v6 = piece.is_v6;
 	trace->l3 = piece.l3;
+	trace->is_unreachable = false;
 	return 0;
 }
 

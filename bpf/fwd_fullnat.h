@@ -73,7 +73,9 @@ LB_INLINE int lb_forward_fullnat(struct lb_ctx *ctx)
 	int err;
 
 	if (ctx->flow) {
-		lb_flow_advance(ctx->flow, ctx->flow_index, pkt, false, ctx->now);
+		if (lb_flow_advance(ctx->flow, ctx->flow_index, pkt, false, ctx->now) ==
+		    LB_FLOW_REPEATED)
+			ctx->local->unanswered++;
 		lb_follow_client(ctx);
 	} else if (pkt->proto == IPPROTO_TCP && !lb_is_opening(pkt)) {
 		return -LB_R_NO_FLOW;
@@ -127,7 +129,10 @@ LB_INLINE int lb_reply_fullnat(struct lb_ctx *ctx)
 		return -LB_R_BACKEND_GONE;
 	if (!port->ifindex)
 		return -LB_R_NOT_ATTACHED;
-	lb_flow_advance(flow, index, pkt, true, ctx->now);
+	if (lb_flow_advance(flow, index, pkt, true, ctx->now) == LB_FLOW_ANSWERED &&
+	    pkt->proto == IPPROTO_UDP)
+		ctx->local->answered++;
+	lb_count_answer(ctx, flow->state == LB_FLOW_ESTABLISHED);
 	ctx->new_src = &ctx->service->vip;
 	ctx->new_ports = lb_join_ports(ctx->service->port, flow->client_port);
 	ctx->new_dst = &flow->client;

@@ -14,17 +14,18 @@ LB_INLINE int lb_forward_nat(struct lb_ctx *ctx)
 {
 	const struct lb_backend *backend = ctx->backend;
 	struct lb_packet *pkt = &ctx->pkt;
-	int err, recorded;
+	int err;
 
 	ctx->new_dst = &backend->addr;
 	ctx->new_sum = backend->sum;
 	ctx->new_ports = lb_join_ports(lb_src_port(pkt->ports), backend->port);
+	/* Before its way is known: a connection that finds none was asked for all the same. */
+	err = lb_record_backend(ctx);
+	if (err)
+		return err;
 	err = lb_hop_find(ctx, &ctx->local->hop, backend->version, NULL, &backend->addr);
 	if (err && err != -LB_R_NO_NEIGHBOUR && err != -LB_R_LEFT_TO_KERNEL)
 		return err == -LB_R_HOST_REPLY ? -LB_R_NO_ROUTE : err;
-	recorded = lb_record_backend(ctx);
-	if (recorded)
-		return recorded;
 	/* The kernel can resolve the next hop of this packet, or fragment it: its source is not
 	 * the host's own. */
 	return lb_rewrite(ctx) ?: (err ? -LB_R_LEFT_TO_KERNEL : -LB_R_FORWARDED);
@@ -79,6 +80,7 @@ LB_INLINE int lb_reply_nat(struct lb_ctx *ctx, const struct lb_endpoint *endpoin
 	/* Only now: a reply to the host itself needs none. */
 	if (!lb_has_hops_left(&ctx->pkt))
 		return -LB_R_TTL_EXCEEDED;
+	lb_count_answer(ctx, false);
 	return lb_rewrite(ctx) ?: err;
 }
 

@@ -73,6 +73,13 @@ static __always_inline bool lb_is_error(__u8 type, bool is_v6)
 	       type == LB_ICMP_PARAMETER;
 }
 
+/* The packet did not get there: all codes but the one that is about its size. */
+static __always_inline bool lb_is_unreachable(const struct lb_icmp *icmp, bool is_v6)
+{
+	return is_v6 ? icmp->type == LB_ICMPV6_UNREACHABLE
+		     : icmp->type == LB_ICMP_UNREACHABLE && icmp->code != LB_ICMP_FRAG_NEEDED;
+}
+
 /* The packet in an error: its headers and the first 8 bytes of transport must be there. */
 static __always_inline int lb_parse_quote(struct lb_packet *inner, void *data, void *data_end,
 					  __u32 l3, bool is_v6)
@@ -120,6 +127,7 @@ static __always_inline int lb_parse_error(void *data, void *data_end, long walk,
 	trace->l3 = LB_WALK_L3(walk);
 	trace->l4 = LB_WALK_L4(walk);
 	trace->inner = inner.l4 - data;
+	trace->is_unreachable = lb_is_unreachable(icmp, pkt.is_v6);
 	return 0;
 }
 

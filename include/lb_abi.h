@@ -175,7 +175,7 @@ struct lb_endpoint {
 	__u8 reserved[6];
 };
 
-/* Next hop and counters of one backend on one CPU; one cache line. */
+/* Next hop and counters of one backend on one CPU; mid-stream only the first half is touched. */
 struct lb_hop {
 	__u32 checked; /* when the kernel's routing was asked last */
 	__u32 ifindex; /* 0: not known */
@@ -192,6 +192,12 @@ struct lb_backend_cpu {
 	__u64 packets_out;
 	__u64 bytes_out;
 	__u64 connections; /* flows opened */
+	__u64 answered;	   /* SYN-ACKs; of full NAT's UDP flows, those that got a reply */
+	__u64 refused;	   /* resets in answer to a SYN */
+	__u64 unreachable; /* ICMP errors that say so of what was sent to it */
+	__u64 unanswered;  /* full NAT: flows whose client asked again before an answer */
+	__u64 resets;	   /* by the backend, of connections that were open */
+	__u64 reserved[3];
 };
 
 /*
@@ -224,11 +230,12 @@ struct lb_trace {
 	bool is_v6;
 	bool has_new_src, has_new_dst; /* an address without stays */
 	bool is_reply;
-	bool is_left; /* to the kernel to send on */
+	bool is_left;	     /* to the kernel to send on */
+	bool is_unreachable; /* the error says that the packet did not get there */
 	__u8 dst_mac[6], src_mac[6];
 	__u16 service; /* whose packet it is, if has_service */
 	bool has_service;
-	__u8 reserved[3];
+	__u8 reserved[2];
 };
 
 /* Packets in pieces, by what all fragments of one share; what the first one has shown. */
@@ -266,11 +273,13 @@ struct lb_service_cpu {
 };
 
 /*
- * Of a service: what its removed backends had counted, so that its sums never fall. Of a backend:
- * what its number had counted for its earlier holders.
+ * What struct lb_backend_cpu counts, in the same order. Of a service: what its removed backends had
+ * counted, so that its sums never fall. Of a backend: what its number had counted for its earlier
+ * holders.
  */
 struct lb_totals {
 	__u64 packets_in, bytes_in, packets_out, bytes_out, connections;
+	__u64 answered, refused, unreachable, unanswered, resets;
 };
 
 /* What lbd found out about a backend; user space only. All zero: the whole weight counts. */
@@ -339,7 +348,7 @@ LB_ASSERT_SIZE(struct lb_service, 128);
 LB_ASSERT_SIZE(struct lb_backend, 64);
 LB_ASSERT_SIZE(struct lb_endpoint, 32);
 LB_ASSERT_SIZE(struct lb_hop, 24);
-LB_ASSERT_SIZE(struct lb_backend_cpu, 64);
+LB_ASSERT_SIZE(struct lb_backend_cpu, 128);
 LB_ASSERT_SIZE(struct lb_backend_health, 32);
 LB_ASSERT_SIZE(struct lb_port, 32);
 #undef LB_ASSERT_SIZE

@@ -42,7 +42,9 @@ enum lb_flow_kind {
 };
 
 enum lb_flow_state {
-	LB_FLOW_SYN = 1,  /* opened by the client; this and ANSWERED may be evicted by their like */
+	/* Up to ANSWERED, flows may be evicted by their like. */
+	LB_FLOW_SYN = 1,  /* opened by the client */
+	LB_FLOW_REPEATED, /* the client has sent its SYN again, unanswered */
 	LB_FLOW_ANSWERED, /* the backend has answered, the client has not gone on */
 	LB_FLOW_ESTABLISHED,
 	LB_FLOW_CLIENT_FIN,  /* the client has closed */

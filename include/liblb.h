@@ -361,6 +361,8 @@ void lb_status_free(struct lb_status *status);
 
 struct lb_traffic {
 	__u64 packets_in, bytes_in, packets_out, bytes_out, connections;
+	__u64 answered, refused, unreachable, unanswered, resets; /* as in struct lb_backend_cpu */
+	__u64 failed;	   /* refused, unreachable or unanswered; LB_UNKNOWN where nobody sees it */
 	__u64 active;	   /* flows alive now; LB_UNKNOWN where no flow is recorded (nat) */
 	__u64 ports_limit; /* full NAT: source ports towards this backend; 0 otherwise */
 };

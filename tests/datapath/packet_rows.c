@@ -216,7 +216,7 @@ const struct row packet_rows[] = {
 	/* full NAT, one connection from SYN to the second FIN */
 	ROW("fullnat unknown", FULL, FROM_CLIENT, SAME, LB_R_NO_FLOW, TCP(.tcp_flags = TCP_ACK)),
 	ROW("fullnat SYN", FULL, FROM_CLIENT, BALANCED, LB_R_FORWARDED, TCP(.tcp_flags = TCP_SYN), .state = LB_FLOW_SYN),
-	ROW("fullnat SYN again", FULL, FROM_CLIENT, BALANCED, LB_R_FORWARDED, TCP(.tcp_flags = TCP_SYN), .state = LB_FLOW_SYN),
+	ROW("fullnat SYN again", FULL, FROM_CLIENT, BALANCED, LB_R_FORWARDED, TCP(.tcp_flags = TCP_SYN), .state = LB_FLOW_REPEATED),
 	ROW("fullnat SYN-ACK", FULL, FROM_BACKEND, REPLY, LB_R_REPLIED, TCP(.tcp_flags = TCP_SYN | TCP_ACK), .state = LB_FLOW_ANSWERED),
 	ROW("fullnat ACK", FULL, FROM_CLIENT, BALANCED, LB_R_FORWARDED, TCP(.tcp_flags = TCP_ACK), .state = LB_FLOW_ESTABLISHED),
 	ROW("fullnat data", FULL, FROM_CLIENT, BALANCED, LB_R_FORWARDED, TCP(.tcp_flags = TCP_ACK, .payload = 777), .state = LB_FLOW_ESTABLISHED),

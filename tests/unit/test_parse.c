@@ -303,7 +303,9 @@ static void test_states(void **state)
 		bool is_reply;
 		__u8 after;
 	} steps[] = {
-		{ LB_FLOW_SYN, LB_TCP_SYN, false, LB_FLOW_SYN },
+		{ LB_FLOW_SYN, LB_TCP_SYN, false, LB_FLOW_REPEATED },
+		{ LB_FLOW_REPEATED, LB_TCP_SYN, false, LB_FLOW_REPEATED },
+		{ LB_FLOW_REPEATED, LB_TCP_SYN | LB_TCP_ACK, true, LB_FLOW_ANSWERED },
 		{ LB_FLOW_SYN, LB_TCP_ACK, false, LB_FLOW_SYN },
 		{ LB_FLOW_SYN, LB_TCP_SYN | LB_TCP_ACK, true, LB_FLOW_ANSWERED },
 		{ LB_FLOW_ANSWERED, LB_TCP_SYN | LB_TCP_ACK, true, LB_FLOW_ANSWERED },

@@ -13,14 +13,19 @@ json_t *json_count(__u64 count)
 /* Adds the live figures to an object. */
 static json_t *add_traffic(json_t *object, const struct lb_traffic *traffic)
 {
-	static const struct lb_traffic unknown = { LB_UNKNOWN, LB_UNKNOWN, LB_UNKNOWN, LB_UNKNOWN,
-						   LB_UNKNOWN, LB_UNKNOWN, LB_UNKNOWN };
+	static const struct lb_traffic unknown = { .packets_in = LB_UNKNOWN,
+						   .bytes_in = LB_UNKNOWN,
+						   .packets_out = LB_UNKNOWN,
+						   .bytes_out = LB_UNKNOWN,
+						   .connections = LB_UNKNOWN,
+						   .failed = LB_UNKNOWN,
+						   .active = LB_UNKNOWN };
 	const struct lb_traffic *t = traffic ? traffic : &unknown;
 	json_t *figures = json_pack(
-		"{s:o, s:o, s:o, s:o, s:o, s:o}", "active", json_count(t->active), "connections",
-		json_count(t->connections), "packets_in", json_count(t->packets_in), "packets_out",
-		json_count(t->packets_out), "bytes_in", json_count(t->bytes_in), "bytes_out",
-		json_count(t->bytes_out));
+		"{s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "active", json_count(t->active),
+		"connections", json_count(t->connections), "failed", json_count(t->failed),
+		"packets_in", json_count(t->packets_in), "packets_out", json_count(t->packets_out),
+		"bytes_in", json_count(t->bytes_in), "bytes_out", json_count(t->bytes_out));
 
 	if (!object || !figures || json_object_update(object, figures)) {
 		json_decref(object);

@@ -34,6 +34,7 @@ static void traffic_cells(const struct lbctl *ctl, struct table *table,
 		count_cell(table, traffic, *rate);
 	bytes_cell(table, traffic, t->bytes_in);
 	bytes_cell(table, traffic, t->bytes_out);
+	count_cell(table, traffic, t->failed);
 	if (!ctl->is_verbose)
 		return;
 	count_cell(table, traffic, t->packets_in);
@@ -43,10 +44,12 @@ static void traffic_cells(const struct lbctl *ctl, struct table *table,
 struct table *service_table(const struct lbctl *ctl)
 {
 	if (ctl->is_verbose)
-		return table_new("SERVICE PROTO ADDRESS MODE >SLOTS >BACKENDS >ACTIVE >CONNS >IN "
-				 ">OUT >PKTS-IN >PKTS-OUT >DROPPED >HISTORY >SYN >ESTABLISHED "
-				 ">FIN >UDP");
-	return table_new("SERVICE PROTO ADDRESS MODE >SLOTS >BACKENDS >ACTIVE >CONNS >IN >OUT");
+		return table_new(
+			"SERVICE PROTO ADDRESS MODE >SLOTS >BACKENDS >ACTIVE >CONNS >IN "
+			">OUT >FAILED >PKTS-IN >PKTS-OUT >DROPPED >HISTORY >SYN >ESTABLISHED "
+			">FIN >UDP");
+	return table_new(
+		"SERVICE PROTO ADDRESS MODE >SLOTS >BACKENDS >ACTIVE >CONNS >IN >OUT >FAILED");
 }
 
 void service_row(const struct lbctl *ctl, struct table *table,
@@ -78,9 +81,9 @@ struct table *backend_table(const struct lbctl *ctl)
 	if (ctl->is_verbose)
 		return table_new("SERVICE BACKEND MODE >WEIGHT >SLOTS ADMIN HEALTH >ACTIVE >CONNS "
 				 ">NEW/S >IN "
-				 ">OUT >PKTS-IN >PKTS-OUT >PORTS");
-	return table_new(
-		"SERVICE BACKEND MODE >WEIGHT >SLOTS ADMIN HEALTH >ACTIVE >CONNS >NEW/S >IN >OUT");
+				 ">OUT >FAILED >PKTS-IN >PKTS-OUT >PORTS");
+	return table_new("SERVICE BACKEND MODE >WEIGHT >SLOTS ADMIN HEALTH >ACTIVE >CONNS >NEW/S "
+			 ">IN >OUT >FAILED");
 }
 
 void backend_row(const struct lbctl *ctl, struct table *table,

@@ -40,6 +40,11 @@ static const struct figure {
 	FIGURE("bytes_in_total", "counter", bytes_in, "Bytes from clients, whole frames."),
 	FIGURE("bytes_out_total", "counter", bytes_out, "Bytes to clients, whole frames."),
 	FIGURE("connections_total", "counter", connections, "Connections opened."),
+	FIGURE("refused_total", "counter", refused, "Connections refused by a reset."),
+	FIGURE("unreachable_total", "counter", unreachable, "ICMP errors that say unreachable."),
+	FIGURE("unanswered_total", "counter", unanswered,
+	       "Full NAT: connections whose client had to ask again."),
+	FIGURE("resets_total", "counter", resets, "Open connections reset by a backend."),
 	FIGURE("active_connections", "gauge", active, "Connections recorded now."),
 #undef FIGURE
 };

@@ -214,11 +214,8 @@ static void retire_backend(struct lb *lb, __u32 number)
 	struct lb_totals sum = *base;
 
 	if (!lb_read_backend_cpu(lb, number, &sum)) {
-		totals->packets_in += sum.packets_in - base->packets_in;
-		totals->bytes_in += sum.bytes_in - base->bytes_in;
-		totals->packets_out += sum.packets_out - base->packets_out;
-		totals->bytes_out += sum.bytes_out - base->bytes_out;
-		totals->connections += sum.connections - base->connections;
+		lb_totals_add(totals, &sum);
+		lb_totals_subtract(totals, base);
 	}
 	lb->bases[number] = sum;
 	__atomic_store_n(&backend->flags, LB_B_USED, __ATOMIC_SEQ_CST);

@@ -143,6 +143,8 @@ const char *lb_flow_state_name(__u8 state, __u8 proto)
 	switch (state) {
 	case LB_FLOW_SYN:
 		return proto == IPPROTO_UDP ? "unanswered" : "syn";
+	case LB_FLOW_REPEATED:
+		return "syn-again";
 	case LB_FLOW_ANSWERED:
 		return proto == IPPROTO_UDP ? "answered" : "syn-ack";
 	case LB_FLOW_ESTABLISHED:

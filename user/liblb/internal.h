@@ -256,7 +256,12 @@ void lb_flows_sweep(struct lb *lb, lb_flow_test is_stale, const void *arg);
 bool lb_flow_is_live(const struct lb *lb, const struct lb_flow *flow, __u32 now, __u32 *idle,
 		     __u32 *timeout);
 
-/* stats.c: what a backend's number has counted, for all its holders */
+/* counters.c: what backends' numbers have counted, for all their holders */
 int lb_read_backend_cpu(struct lb *lb, __u32 number, struct lb_totals *sum);
+/* Of many, quicker if they are in order. */
+int lb_read_counters(const struct lb *lb, const __u32 *numbers, unsigned int count,
+		     struct lb_totals *out);
+void lb_totals_add(struct lb_totals *sum, const struct lb_totals *part);
+void lb_totals_subtract(struct lb_totals *sum, const struct lb_totals *part);
 
 #endif

@@ -10,29 +10,6 @@
 
 #include "internal.h"
 
-int lb_read_backend_cpu(struct lb *lb, __u32 number, struct lb_totals *out)
-{
-	struct lb_backend_cpu_block *each = calloc(lb->cpus, sizeof(*each));
-	const __u32 block = number / LB_CPU_BLOCK;
-	struct lb_totals sum = {};
-	int ret =
-		each ? bpf_map_lookup_elem(lb->maps[LB_MAP_BACKEND_CPU].fd, &block, each) : -ENOMEM;
-
-	for (int i = 0; !ret && i < lb->cpus; i++) {
-		const struct lb_backend_cpu *local = &each[i].backend[number % LB_CPU_BLOCK];
-
-		sum.packets_in += local->packets_in;
-		sum.bytes_in += local->bytes_in;
-		sum.packets_out += local->packets_out;
-		sum.bytes_out += local->bytes_out;
-		sum.connections += local->connections;
-	}
-	if (!ret)
-		*out = sum;
-	free(each);
-	return ret;
-}
-
 static int read_reasons(struct lb *lb, enum lb_map_id map, __u32 number, size_t size, size_t offset,
 			__u64 reasons[LB_R_COUNT], __u64 *received)
 {
@@ -69,6 +46,26 @@ static void fill_config(const struct lb *lb, const struct lb_service *service,
 	config->timeouts.udp = service->timeout_udp / hz;
 }
 
+static void to_traffic(const struct lb_totals *from, struct lb_traffic *out)
+{
+	out->packets_in = from->packets_in;
+	out->bytes_in = from->bytes_in;
+	out->packets_out = from->packets_out;
+	out->bytes_out = from->bytes_out;
+	out->connections = from->connections;
+	out->answered = from->answered;
+	out->refused = from->refused;
+	out->unreachable = from->unreachable;
+	out->unanswered = from->unanswered;
+	out->resets = from->resets;
+	out->failed = from->refused + from->unreachable + from->unanswered;
+}
+
+static void add_known(__u64 *sum, __u64 part)
+{
+	*sum = part == LB_UNKNOWN || *sum == LB_UNKNOWN ? LB_UNKNOWN : *sum + part;
+}
+
 static void add_traffic(struct lb_traffic *sum, const struct lb_traffic *part)
 {
 	sum->packets_in += part->packets_in;
@@ -76,10 +73,13 @@ static void add_traffic(struct lb_traffic *sum, const struct lb_traffic *part)
 	sum->packets_out += part->packets_out;
 	sum->bytes_out += part->bytes_out;
 	sum->connections += part->connections;
-	if (part->active == LB_UNKNOWN || sum->active == LB_UNKNOWN)
-		sum->active = LB_UNKNOWN;
-	else
-		sum->active += part->active;
+	sum->answered += part->answered;
+	sum->refused += part->refused;
+	sum->unreachable += part->unreachable;
+	sum->unanswered += part->unanswered;
+	sum->resets += part->resets;
+	add_known(&sum->failed, part->failed);
+	add_known(&sum->active, part->active);
 	sum->ports_limit += part->ports_limit;
 }
 
@@ -88,7 +88,6 @@ static int fill_backend(struct lb *lb, __u32 number, __u32 slots, __u64 active,
 {
 	const struct lb_backend *backend = &lb->backends[number];
 	const struct lb_service *service = &lb->services[backend->service];
-	const struct lb_totals *base = &lb->bases[number];
 	struct lb_totals sum = {};
 	int ret = lb_read_backend_cpu(lb, number, &sum);
 
@@ -100,15 +99,15 @@ static int fill_backend(struct lb *lb, __u32 number, __u32 slots, __u64 active,
 	out->config.is_drained = backend->flags & LB_B_DRAIN;
 	out->slots = slots;
 	out->health = lb->health[number];
-	out->traffic.packets_in = sum.packets_in - base->packets_in;
-	out->traffic.bytes_in = sum.bytes_in - base->bytes_in;
-	out->traffic.packets_out = sum.packets_out - base->packets_out;
-	out->traffic.bytes_out = sum.bytes_out - base->bytes_out;
-	out->traffic.connections = sum.connections - base->connections;
+	lb_totals_subtract(&sum, &lb->bases[number]);
+	to_traffic(&sum, &out->traffic);
 	out->traffic.active = active;
 	if (backend->mode != LB_MODE_FULLNAT &&
 	    !(service->flags & LB_S_TRACKED && service->proto == IPPROTO_UDP))
 		out->traffic.active = LB_UNKNOWN;
+	/* A process of this host answers by the kernel, past the datapath. */
+	if (backend->mode == LB_MODE_LOCAL)
+		out->traffic.failed = LB_UNKNOWN;
 	if (backend->mode == LB_MODE_FULLNAT)
 		out->traffic.ports_limit =
 			(__u64)backend->source_count *
@@ -137,7 +136,6 @@ static int fill_service(struct lb *lb, __u32 number, __u32 *slots, const __u64 *
 			struct lb_service_state *out)
 {
 	const struct lb_service *service = &lb->services[number];
-	const struct lb_totals *retired = &lb->totals[number];
 	unsigned int count = 0;
 	int ret;
 
@@ -148,11 +146,7 @@ static int fill_service(struct lb *lb, __u32 number, __u32 *slots, const __u64 *
 	out->backends = calloc(count + 1, sizeof(*out->backends));
 	if (!out->backends)
 		return -ENOMEM;
-	out->traffic.packets_in = retired->packets_in;
-	out->traffic.bytes_in = retired->bytes_in;
-	out->traffic.packets_out = retired->packets_out;
-	out->traffic.bytes_out = retired->bytes_out;
-	out->traffic.connections = retired->connections;
+	to_traffic(&lb->totals[number], &out->traffic);
 	for (__u32 i = 0; i < lb->meta->backends && out->backend_count < count; i++) {
 		struct lb_backend_state *backend = &out->backends[out->backend_count];
 
