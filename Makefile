@@ -72,7 +72,7 @@ $(B)/lbcache.a: $(call objects,$(LBCACHE_SRC))
 	$(AR) rcs $@ $^
 
 lbcache: $(B)/user/lbcache/main.o $(B)/lbcache.a $(call objects,$(COMMON_SRC)) $(B)/liblb.a
-	$(CC) $(LDFLAGS) -o $@ $^ $(LIBS) -ljansson -lpthread
+	$(CC) $(LDFLAGS) -o $@ $^ $(LIBS) -ljansson -lmicrohttpd -lseccomp -lpthread
 
 $(B)/user/lbd/page.o: user/lbd/dashboard.html
 

@@ -379,6 +379,25 @@ it_is_nobody() {
 	file=/proc/$(<"$(run_dir)/lbcache.pid")/status
 	[ "$(awk '/^Uid/ { print $2, $3, $4, $5 }' "$file")" = "65534 65534 65534 65534" ]
 	grep -q '^CapEff:[[:space:]]*0*$' "$file"
+	# Each thread runs under the filter of system calls.
+	[ "$(cat "${file%/status}"/task/*/status | awk '/^Seccomp:/ { print $2 }' | sort -u)" = 2 ]
+}
+
+metrics() {
+	local page="/h/metrics?Cache-Control=max-age%3D60"
+
+	get -o /dev/null "$URL$page"
+	has 'cache-status: lbcache; hit' "$URL$page"
+	get -o /dev/null "$URL/h/private?Cache-Control=private"
+	in_ns lb curl -sSf "http://127.0.0.1:9407/metrics" >"$WORK/metrics"
+	promtool check metrics <"$WORK/metrics"
+	awk '/^lbcache_hits_total/ { hits = $2 } /^lbcache_requests_total/ { all = $2 }
+		/^lbcache_hit_ratio/ { ratio = $2 } /reason="private"/ { private = $2 }
+		END { exit !(hits > 0 && private > 0 && ratio >= 0.999999 * hits / all) }' "$WORK/metrics" || {
+		grep -E 'hit|requests|private' "$WORK/metrics"
+		return 1
+	}
+	[ "$(in_ns lb curl -sS -o /dev/null -w '%{http_code}' http://127.0.0.1:9407/)" = 404 ]
 }
 
 start_pages() {
@@ -389,7 +408,7 @@ start_pages() {
 start_scenario
 [ -x "$LBCACHE" ] || die "no $LBCACHE; run 'make' first"
 start_pages s1
-start_cache --backend 192.0.2.11:5000
+start_cache --backend 192.0.2.11:5000 --metrics 127.0.0.1:9407
 check "a hot page is served from memory" hot_page
 check "it runs without rights" it_is_nobody
 check "the backend is told who asks" client_is_told
@@ -409,6 +428,7 @@ check "a backend that lies harms nobody" liars
 check "stale pages help out" stale_pages_help
 check "purging by URL, prefix and tag, hard and soft" purging
 check "figures, hot pages, and why" figures
+check "figures for Prometheus" metrics
 check "bad words get one clear line" bad_words
 check "HTTP/1.0 clients" old_clients
 check "upgrades pass through" upgrades_pass_through

@@ -28,15 +28,6 @@ static uint64_t now_ms(const struct server *server)
 
 /* ---- status --------------------------------------------------------------------------------- */
 
-static void add_counters(struct counters *sum, const struct counters *counters)
-{
-	uint64_t *to = (uint64_t *)sum;
-	const uint64_t *from = (const uint64_t *)counters;
-
-	for (size_t i = 0; i < sizeof(*sum) / sizeof(*to); i++)
-		to[i] += __atomic_load_n(&from[i], __ATOMIC_RELAXED);
-}
-
 static json_t *reasons_json(const struct counters *sum)
 {
 	json_t *json = json_object();
@@ -51,22 +42,18 @@ static json_t *reasons_json(const struct counters *sum)
 
 static json_t *status(const struct server *server)
 {
-	struct counters sum = { 0 };
+	struct counters sum;
 	struct store_counts store;
-	uint64_t served;
 
-	for (unsigned int i = 0; i < server->worker_count; i++)
-		add_counters(&sum, &server->workers[i]->counters);
+	server_sum(server, &sum);
 	store_count(server->store, &store);
-	served = sum.hits + sum.stale_hits;
 	return json_pack(
 		"{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:f, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, "
 		"s:I, s:I, s:I, s:I, s:o}",
 		"requests", (json_int_t)sum.requests, "hits", (json_int_t)sum.hits, "stale",
 		(json_int_t)sum.stale_hits, "misses", (json_int_t)sum.misses, "collapsed",
 		(json_int_t)sum.collapsed, "revalidated", (json_int_t)sum.revalidated, "passed",
-		(json_int_t)sum.passes, "hit_ratio",
-		sum.requests ? (double)served / (double)sum.requests : 0.0, "refused",
+		(json_int_t)sum.passes, "hit_ratio", counters_hit_ratio(&sum), "refused",
 		(json_int_t)sum.refused, "errors", (json_int_t)sum.errors, "fetches",
 		(json_int_t)sum.fetches, "retries", (json_int_t)sum.retries, "backend_failures",
 		(json_int_t)sum.backend_failures, "timeouts", (json_int_t)sum.timeouts,
@@ -371,6 +358,7 @@ int control_start(struct server *server, const char *path)
 	if (!control)
 		return -ENOMEM;
 	control->server = server;
+	json_object_seed(0); /* now: later no file can be opened for it */
 	control->fd = open_socket(path);
 	ret = control->fd < 0 ? control->fd : -pthread_create(&thread, NULL, run, control);
 	if (ret) {

@@ -2,14 +2,11 @@
 /* lbcache: hot pages from memory. Opens what it needs, starts its threads, and waits to be ended.
  */
 #include <errno.h>
-#include <grp.h>
 #include <malloc.h>
-#include <pwd.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -18,7 +15,9 @@
 #include "control.h"
 #include "fill.h"
 #include "log.h"
+#include "metrics.h"
 #include "options.h"
+#include "rights.h"
 
 #include "liblb.h"
 
@@ -160,30 +159,11 @@ static void raise_descriptors(const struct options *options)
 			      (unsigned long long)limit.rlim_cur, options->limits.connections);
 }
 
-/* What had to be opened is open: from here on the process is nobody. */
-static int drop_rights(const struct options *options)
-{
-	const struct passwd *user;
-
-	if (geteuid() != 0)
-		return 0;
-	errno = 0;
-	/* No other thread asks. */
-	/* cppcheck-suppress getpwnamCalled */
-	user = getpwnam(options->user);
-	if (!user)
-		return refuse(options->user, errno ? errno : ESRCH);
-	if (setgroups(0, NULL) || setresgid(user->pw_gid, user->pw_gid, user->pw_gid) ||
-	    setresuid(user->pw_uid, user->pw_uid, user->pw_uid) ||
-	    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
-		return refuse(options->user, errno);
-	return 0;
-}
-
 int main(int argc, char **argv)
 {
 	static struct options options;
 	struct server *server;
+	const char *what;
 	sigset_t signals;
 	int signal, ret;
 
@@ -217,9 +197,15 @@ int main(int argc, char **argv)
 		if (ret)
 			return refuse(options.control_path, -ret);
 	}
-	ret = drop_rights(&options);
+	if (options.metrics.any.sa_family) {
+		ret = metrics_start(server, &options.metrics);
+		if (ret)
+			return refuse("--metrics", -ret);
+	}
+	/* What had to be opened is open: from here on the process is nobody. */
+	ret = rights_drop(options.user, &what);
 	if (ret)
-		return ret;
+		return refuse(what, -ret);
 	(void)sigwait(&signals, &signal);
 	server->is_stopping = true;
 	for (unsigned int i = 0; i < server->worker_count; i++)

@@ -31,6 +31,7 @@ static const char usage[] =
 	"  --control PATH        the control socket, if not where 'lbctl cache' looks for it\n"
 	"  --user NAME           whom to become when started by root (nobody)\n"
 	"  --log PATH            the access log, '-' for standard output; --log-json as JSON\n"
+	"  --metrics ADDR:PORT   figures for Prometheus there, at /metrics\n"
 	"  -V, --version  -h, --help\n";
 
 enum long_option {
@@ -50,6 +51,7 @@ enum long_option {
 	O_USER,
 	O_LOG,
 	O_LOG_JSON,
+	O_METRICS,
 };
 
 static const struct option long_options[] = {
@@ -70,6 +72,7 @@ static const struct option long_options[] = {
 	{ "user", required_argument, NULL, O_USER },
 	{ "log", required_argument, NULL, O_LOG },
 	{ "log-json", no_argument, NULL, O_LOG_JSON },
+	{ "metrics", required_argument, NULL, O_METRICS },
 	{ "version", no_argument, NULL, 'V' },
 	{ "help", no_argument, NULL, 'h' },
 	{ NULL, 0, NULL, 0 },
@@ -208,6 +211,9 @@ static void take(int letter, struct options *out)
 		break;
 	case O_LOG:
 		out->log_path = optarg;
+		break;
+	case O_METRICS:
+		read_address("--metrics", &out->metrics);
 		break;
 	case O_LOG_JSON:
 		out->is_log_json = true;

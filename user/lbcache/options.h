@@ -10,7 +10,7 @@ struct options {
 	bool is_log_json;
 	unsigned int threads;
 	struct limits limits;
-	union address listen;
+	union address listen, metrics; /* without family: none */
 	union address backends[BACKENDS_MAX];
 	unsigned int backend_count;
 	struct rules rules;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Small things that all of lbcache needs: rules by path, addresses as text. */
-#include "server.h"
+#include "worker.h"
 
 #include <arpa/inet.h>
 #include <stdio.h>
@@ -47,4 +47,24 @@ bool address_is_same(const union address *a, const union address *b)
 		       a->v4.sin_addr.s_addr == b->v4.sin_addr.s_addr;
 	return a->v6.sin6_port == b->v6.sin6_port &&
 	       !memcmp(&a->v6.sin6_addr, &b->v6.sin6_addr, sizeof(a->v6.sin6_addr));
+}
+
+void server_sum(const struct server *server, struct counters *out)
+{
+	uint64_t *to = (uint64_t *)out;
+
+	*out = (struct counters){ 0 };
+	for (unsigned int n = 0; n < server->worker_count; n++) {
+		const uint64_t *from = (const uint64_t *)&server->workers[n]->counters;
+
+		for (size_t i = 0; i < sizeof(*out) / sizeof(*to); i++)
+			to[i] += __atomic_load_n(&from[i], __ATOMIC_RELAXED);
+	}
+}
+
+double counters_hit_ratio(const struct counters *counters)
+{
+	uint64_t hits = counters->hits + counters->stale_hits;
+
+	return counters->requests ? (double)hits / (double)counters->requests : 0;
 }

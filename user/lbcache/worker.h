@@ -66,6 +66,10 @@ struct listener {
 	struct service *service;
 };
 
+/* What all threads have counted, and the share of hits, stale ones included. */
+void server_sum(const struct server *server, struct counters *out);
+double counters_hit_ratio(const struct counters *counters);
+
 int worker_start(struct server *server, unsigned int index);
 /* A listening socket for this worker; the worker owns it. */
 int worker_listen(struct worker *worker, struct service *service, int fd);

@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Figures for Prometheus, over HTTP at an address of their own. */
+#ifndef LBCACHE_METRICS_H
+#define LBCACHE_METRICS_H
+
+#include <stdio.h>
+
+#include "server.h"
+
+/* Serves /metrics at the address by a thread of its own. -errno. */
+int metrics_start(const struct server *server, const union address *address);
+
+#endif
