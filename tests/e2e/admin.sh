@@ -31,8 +31,10 @@ stop_lbd() {
 }
 
 end_admin() {
+	local status=$?
+
 	stop_lbd || true
-	end_scenario
+	end_scenario "$status"
 }
 
 metrics() {

@@ -47,8 +47,9 @@ check() {
 	fi
 }
 
+# end_scenario [STATUS]: the trap; a scenario's own trap hands its status on.
 end_scenario() {
-	local status=$?
+	local status=${1:-$?}
 
 	trap '' INT TERM # a second one does not end the clean-up
 	trap - EXIT

@@ -31,8 +31,10 @@ stop_lbd() {
 }
 
 end_health() {
+	local status=$?
+
 	kill "$LBD_PID" 2>/dev/null || true
-	end_scenario
+	end_scenario "$status"
 }
 
 # field NAME SERVICE BACKEND: of 'lbctl -j health'.

@@ -63,8 +63,7 @@ end_icmp() {
 	local status=$?
 
 	del_leaves
-	(exit "$status") || true
-	end_scenario
+	end_scenario "$status"
 }
 
 count_of() {

@@ -1,0 +1,200 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0-only
+# lbd's unit as 'make install' leaves it, under a systemd of its own in the balancer's namespace: it
+# starts with all its hardening, checks backends, and is brought back when it dies or hangs.
+# shellcheck source-path=SCRIPTDIR source=common.sh
+source "$(dirname "$0")/common.sh"
+
+INIT=/lib/systemd/systemd
+MACHINE='' # its pid
+CONSOLE='' # the writing end of its terminal
+
+# PID 1 of namespaces of its own. Around the unit only what every unit waits for, empty. The tree is
+# installed where no hardening hides it.
+write_machine() {
+	local target
+
+	mkdir -p "$WORK/units/lbd.service.d"
+	: >"$WORK/lbd.log"
+	printf '[Service]\nStandardError=append:%s\nTimeoutStartSec=15\n' "$WORK/lbd.log" \
+		>"$WORK/units/lbd.service.d/test.conf"
+	for target in sysinit basic shutdown network; do
+		printf '[Unit]\nDefaultDependencies=no\n' >"$WORK/units/$target.target"
+	done
+	cp "$WORK/units/basic.target" "$WORK/units/machine.target"
+	mkfifo "$WORK/console"
+	cat >"$WORK/machine" <<-MACHINE
+		set -e
+		mount --make-rprivate /
+		mount -t tmpfs opt /opt
+		make -s -C "$ROOT" install PREFIX=/opt/lb
+		cp /opt/lb/lib/systemd/system/lbd.service "$WORK/units/"
+		mount -t tmpfs run /run
+		umount -l /sys/fs/cgroup
+		mount -t cgroup2 cgroup2 /sys/fs/cgroup
+		mountpoint -q /sys/fs/bpf || mount -t bpf bpf /sys/fs/bpf
+		[ -e /dev/console ] || touch /dev/console
+		mount --bind "\$(tty)" /dev/console
+		export container=test SYSTEMD_UNIT_PATH="$WORK/units"
+		exec $INIT --system --unit=machine.target --log-target=console --show-status=no
+	MACHINE
+}
+
+start_machine() {
+	write_machine
+	in_ns lb script -qefc "unshare --fork --pid --mount --uts --ipc --cgroup --mount-proc \
+		bash $WORK/machine" /dev/null <"$WORK/console" >"$WORK/machine.log" 2>&1 &
+	exec {CONSOLE}>"$WORK/console" # nobody types, and nobody hangs up
+	wait_for 30 find_machine || {
+		cat "$WORK/machine.log"
+		die "systemd did not start"
+	}
+}
+
+# Of the processes in the balancer's namespace the one that is systemd, when it answers.
+find_machine() {
+	local pid
+
+	for pid in $(ip netns pids "${PREFIX}lb"); do
+		[[ $(tr '\0' ' ' <"/proc/$pid/cmdline") != "$INIT --system "* ]] || MACHINE=$pid
+	done
+	[ -n "$MACHINE" ] && inside systemctl is-active machine.target
+}
+
+inside() {
+	nsenter -t "$MACHINE" --net --mount --pid --uts --ipc --cgroup "$@"
+}
+
+end_machine() {
+	local status=$?
+
+	[ -z "$MACHINE" ] || kill -9 "$MACHINE" 2>/dev/null || true
+	[ -z "$CONSOLE" ] || exec {CONSOLE}>&-
+	end_scenario "$status"
+}
+
+lb() {
+	if [ -n "$MACHINE" ] && [ -e "/proc/$MACHINE" ]; then
+		inside /opt/lb/sbin/lbctl "$@"
+	fi
+}
+
+is_health() {
+	[ "$(lb -j health list | grep -c "\"health\": \"$1\"")" = "$2" ]
+}
+
+value() {
+	inside systemctl show --value -p "$1" lbd
+}
+
+# Of the parent; fails if there is none.
+main_pid() {
+	local pid
+
+	pid=$(value MainPID)
+	[ "$pid" -gt 1 ] && echo "$pid"
+}
+
+started() {
+	local server
+
+	lb -q attach eth0
+	lb -q attach eth1
+	lb service add web tcp "$VIP4:80"
+	for server in "${SERVERS[@]}"; do
+		lb backend add web "$(backend_of 4 "$server" "$(server_port "$server")")"
+	done
+	lb health set web tcp every 200ms timeout 100ms
+	inside systemctl start lbd || {
+		cat "$WORK/lbd.log"
+		inside systemctl status --no-pager lbd
+		return 1
+	}
+	[ "$(value ActiveState) $(value SubState)" = "active running" ]
+	wait_for 10 is_health up 3
+}
+
+# The parent and the worker: no new privileges, a filter, and the worker not root.
+is_confined() {
+	local pid
+
+	pid=$(main_pid)
+	inside grep -qx $'NoNewPrivs:\t1' "/proc/$pid/status"
+	inside grep -qx $'Seccomp:\t2' "/proc/$pid/status"
+	# shellcheck disable=SC2016  # for the inner shell
+	inside bash -c 'for pid in $(pgrep -P "$1"); do
+		! grep -q "^Uid:.0" "/proc/$pid/status" || exit 1
+		found=1
+	done; [ -n "$found" ]' _ "$pid"
+}
+
+sees_death() {
+	stop_label nginx-s2
+	wait_for 10 is_health down 1
+	start_nginx s2
+	wait_for 10 is_health up 3
+}
+
+is_another() {
+	[ "$(main_pid)" != "$1" ] && [ "$(value ActiveState)" = active ]
+}
+
+reloads() {
+	local before
+
+	before=$(main_pid)
+	inside systemctl reload lbd
+	sleep 0.5
+	[ "$(main_pid)" = "$before" ] && [ "$(value ActiveState)" = active ]
+}
+
+killed_comes_back() {
+	local before
+
+	before=$(main_pid)
+	inside kill -9 "$before"
+	wait_for 15 is_another "$before"
+	wait_for 10 is_health up 3
+	stop_label nginx-s3
+	wait_for 10 is_health down 1
+}
+
+# The worker hangs, so nobody tells the watchdog.
+hung_comes_back() {
+	local before
+
+	printf '[Service]\nWatchdogSec=1\nTimeoutAbortSec=1\n' >"$WORK/units/lbd.service.d/soon.conf"
+	inside systemctl daemon-reload
+	inside systemctl restart lbd
+	before=$(main_pid)
+	inside pkill -STOP -P "$before"
+	wait_for 20 is_another "$before"
+	wait_for 10 is_health down 1
+	grep -q "watchdog" "$WORK/machine.log"
+}
+
+stops() {
+	inside systemctl stop lbd
+	[ "$(value ActiveState) $(value Result)" = "inactive success" ]
+	is_health up 2
+}
+
+main() {
+	[ -x "$INIT" ] || {
+		skip "the systemd unit" "no $INIT here"
+		return
+	}
+	start_scenario
+	trap end_machine EXIT
+	start_all_nginx
+	start_machine
+	check "the unit starts and checks backends" started
+	check "it is confined" is_confined
+	check "a server that dies and returns is seen" sees_death
+	check "reload" reloads
+	check "killed, it comes back" killed_comes_back
+	check "hung, the watchdog brings it back" hung_comes_back
+	check "stopped, health stays" stops
+}
+
+main
