@@ -24,6 +24,9 @@ const volatile __u32 lb_port_number = 0;	      /* this interface in lb_ports */
 const volatile __u32 lb_hz = 0;		   /* jiffies per second: how long a next hop is believed */
 const volatile bool lb_is_generic = false; /* frames may be larger than any MTU */
 
+/* Added to a reason when the sender may not be told; lb_finish() does not see it. */
+#define LB_SILENT LB_R_SLOTS
+
 struct lb_ctx {
 	struct xdp_md *xdp;
 	struct lb_packet pkt;

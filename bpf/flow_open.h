@@ -275,7 +275,7 @@ __noinline int lb_pick_port(struct lb_flow *seed, __u32 backend_number)
  */
 __noinline long lb_flow_open(const struct lb_flow *seed)
 {
-	const struct lb_hash_key secret = lb_key_copy(&lb_flow_key);
+	struct lb_hash_key secret = lb_key_copy(&lb_flow_key);
 	struct lb_flow *forward, *reply;
 	long forward_index, reply_index;
 	__u64 hash, reply_hash;
@@ -287,6 +287,7 @@ __noinline long lb_flow_open(const struct lb_flow *seed)
 	forward_index = lb_flow_seek_forward(seed, hash);
 	if (forward_index >= 0)
 		lb_flow_end(forward_index);
+	secret = lb_key_copy(&lb_flow_key); /* anew, or it would take stack over the calls */
 	reply_hash = lb_hash_reply(&secret, &seed->source, seed->source_port, seed->endpoint);
 	reply_index = lb_flow_claim(reply_hash, seed->seen);
 	reply = reply_index < 0 ? NULL : lb_flow_at(reply_index);

@@ -9,6 +9,7 @@
 #define LB_FOLLOW_H
 
 #include "backend.h"
+#include "encap.h"
 #include "fwd_nat.h"
 #include "service.h"
 
@@ -46,6 +47,16 @@ LB_INLINE int lb_follow_slot(struct lb_ctx *ctx)
 	return ctx->owner == LB_OWNER_NONE ? -LB_R_NO_BACKEND : 0;
 }
 
+/* In the modes that leave the packet as it is; an outer header is lb_wrap_followed()'s. */
+LB_INLINE int lb_follow_kept(struct lb_ctx *ctx)
+{
+	const struct lb_backend *backend = ctx->backend;
+	const __u32 bytes = lb_outer_bytes(backend->mode, !lb_addr_is_v4(&backend->addr));
+
+	ctx->new_dst = NULL;
+	return lb_hop_find_kept(ctx, bytes) ?: -LB_R_FORWARDED;
+}
+
 LB_INLINE int lb_follow_forward(struct lb_ctx *ctx)
 {
 	struct lb_flow *flow = ctx->service->flags & LB_S_TRACKED ? lb_find_flow(ctx) : NULL;
@@ -64,8 +75,10 @@ LB_INLINE int lb_follow_forward(struct lb_ctx *ctx)
 			return -LB_R_NO_FLOW;
 		ctx->new_src = &flow->source;
 		ctx->new_ports = lb_join_ports(flow->source_port, ctx->backend->port);
-	} else if (ctx->backend->mode != LB_MODE_NAT) {
+	} else if (ctx->backend->mode == LB_MODE_LOCAL) {
 		return -LB_R_OTHER_PROTOCOL;
+	} else if (ctx->backend->mode != LB_MODE_NAT) {
+		return lb_follow_kept(ctx);
 	}
 	err = lb_hop_find(ctx, &ctx->local->hop, ctx->backend->version, ctx->new_src,
 			  &ctx->backend->addr);
@@ -125,6 +138,8 @@ LB_INLINE void lb_note_answer(struct lb_trace *trace, const struct lb_ctx *ctx)
 		trace->new_dst = *ctx->new_dst;
 	trace->new_ports = ctx->new_ports;
 	trace->egress = ctx->egress;
+	trace->mode = ctx->backend ? ctx->backend->mode : LB_MODE_INHERIT;
+	trace->backend = ctx->service ? ctx->service->backend_base + ctx->owner : 0;
 	trace->is_left = !ctx->dst_mac;
 	if (ctx->dst_mac) {
 		__builtin_memcpy(trace->dst_mac, ctx->dst_mac, ETH_ALEN);

@@ -7,7 +7,7 @@
 #ifndef LB_FRAGMENT_H
 #define LB_FRAGMENT_H
 
-#include "follow.h"
+#include "follow_wrap.h"
 #include "icmp_error.h"
 #include "parse_fragment.h"
 
@@ -148,7 +148,7 @@ LB_INLINE int lb_forward_fragment(struct lb_ctx *ctx)
 	lb_name_service(ctx, trace);
 	if (way != -LB_R_FORWARDED && way != -LB_R_REPLIED && way != -LB_R_LEFT_TO_KERNEL)
 		return way;
-	err = lb_turn_fragment(ctx->xdp);
+	err = lb_turn_fragment(ctx->xdp) ?: lb_wrap_followed(ctx->xdp, trace, way);
 	if (err)
 		return err;
 	ctx->egress = trace->egress;

@@ -7,7 +7,7 @@
 #ifndef LB_ICMP_ERROR_H
 #define LB_ICMP_ERROR_H
 
-#include "follow.h"
+#include "follow_wrap.h"
 #include "icmp_answer.h"
 
 #define LB_TCP_CHECK_END offsetof(struct tcphdr, urg_ptr)
@@ -160,7 +160,7 @@ LB_INLINE int lb_forward_error(struct lb_ctx *ctx)
 		return -LB_R_OTHER_PROTOCOL;
 	if (way != -LB_R_FORWARDED && way != -LB_R_REPLIED && way != -LB_R_LEFT_TO_KERNEL)
 		return way;
-	err = lb_turn_error(ctx->xdp);
+	err = lb_turn_error(ctx->xdp) ?: lb_wrap_followed(ctx->xdp, trace, way);
 	if (err)
 		return err;
 	ctx->egress = trace->egress;

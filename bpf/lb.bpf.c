@@ -4,9 +4,13 @@
  * finish. Each stage answers 0 to go on or -LB_R_<reason> to stop; lb_finish() alone acts on it.
  */
 #include "arp.h"
+#include "agent.h"
 #include "finish.h"
 #include "fragment.h"
+#include "fwd_dsr.h"
 #include "fwd_fullnat.h"
+#include "fwd_gue.h"
+#include "fwd_ipip.h"
 #include "fwd_local.h"
 #include "fwd_nat.h"
 #include "icmp_answer.h"
@@ -24,9 +28,18 @@ LB_INLINE int lb_to_backend(struct lb_ctx *ctx)
 		return lb_forward_local(ctx);
 	if (!lb_has_hops_left(&ctx->pkt))
 		return -LB_R_TTL_EXCEEDED;
-	if (ctx->backend->mode == LB_MODE_NAT)
+	switch (ctx->backend->mode) {
+	case LB_MODE_NAT:
 		return lb_forward_nat(ctx);
-	return lb_forward_fullnat(ctx);
+	case LB_MODE_DSR:
+		return lb_forward_dsr(ctx);
+	case LB_MODE_IPIP:
+		return lb_forward_ipip(ctx);
+	case LB_MODE_GUE:
+		return lb_forward_gue(ctx);
+	default:
+		return lb_forward_fullnat(ctx);
+	}
 }
 
 LB_INLINE int lb_to_client(struct lb_ctx *ctx, const struct lb_endpoint *endpoint)
@@ -85,6 +98,13 @@ int lb_xdp(struct xdp_md *xdp)
 	void *data_end = (void *)(long)xdp->data_end;
 
 	return lb_finish(&ctx, lb_balance(&ctx, data, data_end));
+}
+
+/* Of an interface in the role of a backend: the same object, since both share the maps. */
+SEC("xdp.frags")
+int lb_agent(struct xdp_md *xdp)
+{
+	return lb_agent_finish(lb_unwrap(xdp));
 }
 
 char _license[] SEC("license") = "GPL";

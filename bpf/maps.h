@@ -65,6 +65,14 @@ struct {
 } lb_fragments SEC(".maps");
 
 struct {
+	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, LB_FROM_MAX);
+	__type(key, struct lb_from);
+	__type(value, __u32);
+} lb_from SEC(".maps");
+
+struct {
 	__uint(type, BPF_MAP_TYPE_DEVMAP_HASH);
 	__uint(max_entries, LB_PORTS_MAX);
 	__type(key, __u32);

@@ -28,7 +28,12 @@ enum lb_mode {
 	LB_MODE_FULLNAT,
 	LB_MODE_NAT,
 	LB_MODE_LOCAL, /* to a process of this host, by assigning its socket (local.bpf.c) */
+	LB_MODE_DSR,
+	LB_MODE_IPIP,
+	LB_MODE_GUE,
 };
+
+#define LB_GUE_PORT 6080 /* UDP, as IANA has it */
 
 /*
  * A slot's owner: the backend's number less the service's backend_base, and one bit that says that
@@ -152,10 +157,13 @@ struct lb_backend {
 	__u16 weight; /* as configured, 0 … 65,535 */
 	__u8 mode;    /* enum lb_mode, never LB_MODE_INHERIT */
 	__u8 flags;
-	__u16 source_count; /* full NAT's source addresses in lb_sources */
-	__u16 version;	    /* goes up when the number is given to another backend */
-	__u16 sum;	    /* lb_csum_of(addr) */
-	__u64 reserved[4];
+	__u16 source_count;   /* full NAT's source addresses in lb_sources */
+	__u16 version;	      /* goes up when the number is given to another backend */
+	__u16 sum;	      /* lb_csum_of(addr) */
+	__be32 tunnel_spread; /* host bits of tunnel_source, which each flow fills by itself */
+	__u32 reserved32;
+	union lb_addr tunnel_source; /* ipip, gue: the outer source, of addr's family */
+	__u64 reserved;
 };
 
 struct lb_sources {
@@ -225,6 +233,7 @@ struct lb_trace {
 	union lb_addr new_src, new_dst;
 	__be32 ports, new_ports;
 	__u32 egress;
+	__u32 backend;	     /* number of the one it goes to, if it goes to one */
 	__u16 l3, l4, inner; /* offsets in the frame; inner: of the transport header in an error */
 	__u8 proto;
 	bool is_v6;
@@ -235,7 +244,8 @@ struct lb_trace {
 	__u8 dst_mac[6], src_mac[6];
 	__u16 service; /* whose packet it is, if has_service */
 	bool has_service;
-	__u8 reserved[2];
+	__u8 mode; /* of the backend */
+	__u8 reserved[10];
 };
 
 /* Packets in pieces, by what all fragments of one share; what the first one has shown. */
@@ -308,7 +318,16 @@ enum lb_port_flags {
 	LB_P_ARP = 1,	  /* answer ARP and neighbour solicitation for services' addresses */
 	LB_P_GENERIC = 2, /* generic XDP: frames may be GSO, larger than any MTU */
 	LB_P_NO_PING = 4, /* echo requests for services' addresses are left to the kernel */
+	LB_P_AGENT = 16,  /* role of a backend: takes outer headers off */
 	LB_P_RIGID = 8,	  /* the program cannot change a packet's size: it makes no ICMP errors */
+};
+
+/* Whose outer packets a backend takes: prefixes of 16-byte addresses, as the kernel's trie has it.
+ */
+#define LB_FROM_MAX 64
+struct lb_from {
+	__u32 length; /* of IPv4 96 more */
+	__be32 addr[4];
 };
 
 struct lb_port {

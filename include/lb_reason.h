@@ -35,6 +35,10 @@ enum lb_verdict {
 	X(NOT_OURS, not_ours, LB_PASSED, "no service has this address and port")                   \
 	X(HOST_REPLY, host_reply, LB_PASSED, "from a backend, but of no balanced flow: the host's own") \
 	X(LEFT_TO_KERNEL, left_to_kernel, LB_PASSED, "rewritten, and left to the kernel to resolve the next hop's link address or to fragment it") \
+	X(UNWRAPPED, unwrapped, LB_PASSED, "a tunnel's packet, unwrapped for the stack")          \
+	X(TUNNEL_SOURCE, tunnel_source, LB_DROPPED, "a tunnel's packet from an address that 'lbctl attach IF role backend from' does not name") \
+	X(TUNNEL_INNER, tunnel_inner, LB_DROPPED, "a tunnel's packet without a whole IPv4 or IPv6 packet inside, or with unknown options") \
+	X(TUNNEL_ECN, tunnel_ecn, LB_DROPPED, "a tunnel's packet that met congestion, around one that cannot say so (RFC 6040, 4.2)") \
 	X(MAPPED_V6, mapped_v6, LB_DROPPED, "IPv6 packet with an IPv4-mapped address (RFC 4942, 2.2)") \
 	X(NO_BACKEND, no_backend, LB_DROPPED, "the service has no backend with weight: 'lbctl backend list'") \
 	X(NO_LISTENER, no_listener, LB_DROPPED, "no process listens at the local backend's address (before Linux 6.6 none with SO_REUSEPORT counts): 'ss -ltun'") \
@@ -53,6 +57,7 @@ enum lb_verdict {
 	X(ICMP_LIMITED, icmp_limited, LB_DROPPED, "too large or out of hops, and its sender not told: so many are told a second") \
 	X(FRAGMENT_TINY, fragment_tiny, LB_DROPPED, "first fragment without a whole transport header (RFC 1858)") \
 	X(FRAGMENT_OVERLAP, fragment_overlap, LB_DROPPED, "fragment that overlaps its first one (RFC 3128, RFC 5722)") \
+	X(NO_HEADROOM, no_headroom, LB_DROPPED, "the driver or the dispatcher leaves no room before the packet for an outer header: 'lbctl status', or another mode") \
 	X(INTERNAL, internal, LB_DROPPED, "a map entry was missing: report it")
 /* clang-format on */
 

@@ -67,9 +67,26 @@ enum lb_all_down {
 	LB_ALL_DOWN_DROP, /* its packets are dropped and counted as no_backend */
 };
 
-const char *lb_mode_name(enum lb_mode mode); /* "fullnat", "nat", "local"; "inherit" */
+struct lb_prefix {
+	union lb_addr addr;
+	__u8 length; /* of its own family: to 32 or to 128 */
+};
+
+#define LB_PREFIX_TEXT_SIZE (LB_ADDR_TEXT_SIZE + 4)
+
+/* "192.0.2.64/26"; without a length, one address. -EINVAL, also for bits set behind the length. */
+int lb_prefix_parse(const char *text, struct lb_prefix *out);
+/* Writes an address alone where the prefix is one. Returns buf. */
+const char *lb_prefix_format(const struct lb_prefix *prefix, char buf[LB_PREFIX_TEXT_SIZE]);
+/* The bits of the address's last 32 that are behind the length, as they stand in memory. */
+__be32 lb_prefix_spread(const struct lb_prefix *prefix);
+
+const char *lb_mode_name(enum lb_mode mode); /* "fullnat", "nat", …; "inherit" */
 int lb_mode_parse(const char *text, enum lb_mode *out);
-const char *lb_proto_name(__u8 proto); /* "tcp", "udp" */
+/* The inner packet reaches the backend as the client sent it, so its port is the service's. */
+bool lb_mode_keeps_packet(enum lb_mode mode);
+bool lb_mode_is_tunnel(enum lb_mode mode); /* an outer header goes before it */
+const char *lb_proto_name(__u8 proto);	   /* "tcp", "udp" */
 int lb_proto_parse(const char *text, __u8 *out);
 const char *lb_reason_name(enum lb_reason reason);
 const char *lb_reason_text(enum lb_reason reason);
@@ -127,6 +144,7 @@ struct lb_health_config {
 	char expect[LB_CHECK_TEXT_SIZE];  /* tcp, udp: must be in the answer */
 	char command[LB_CHECK_TEXT_SIZE]; /* exec: for /bin/sh */
 };
+#define LB_TUNNEL_SOURCES_MAX 2
 
 struct lb_service_config {
 	char name[LB_NAME_SIZE]; /* letters, digits, '-', '_', '.' */
@@ -140,6 +158,9 @@ struct lb_service_config {
 	struct lb_health_config health;
 	union lb_addr sources[LB_SOURCES_MAX]; /* full NAT; none: from the route */
 	unsigned int source_count;
+	/* ipip, gue: outer source addresses, at most one prefix a family; none: from the route */
+	struct lb_prefix tunnel_sources[LB_TUNNEL_SOURCES_MAX];
+	unsigned int tunnel_source_count;
 	struct lb_backend_config *backends;
 	unsigned int backend_count;
 };
@@ -201,6 +222,9 @@ __u16 lb_backend_port(const struct lb_service_config *service,
 enum lb_mode lb_service_mode(const struct lb_service_config *service);
 enum lb_mode lb_backend_mode(const struct lb_service_config *service,
 			     const struct lb_backend_config *backend);
+/* The service's tunnel source of the backend's family; NULL: the route's. */
+const struct lb_prefix *lb_tunnel_source(const struct lb_service_config *service,
+					 const union lb_addr *backend);
 /*
  * The smallest table size that spreads so many backends within 1 % (100 slots each, a prime); 0 if
  * none does. A service with fewer slots works, but its shares are coarse: worth a warning.
@@ -282,6 +306,13 @@ struct lb_attach_options {
 	bool no_ping;	   /* leave echo requests for services' addresses to the kernel */
 	bool is_ping_given;
 	/*
+	 * The role of a backend: takes the outer headers of ipip and gue off what comes from the
+	 * prefixes, which hold for all interfaces in that role; none given: as they are.
+	 */
+	bool is_backend;
+	struct lb_prefix from[LB_FROM_MAX];
+	unsigned int from_count;
+	/*
 	 * NULL: the document's. Otherwise they become the document's if the attach succeeds; -EBUSY
 	 * if maps of other sizes are there.
 	 */
@@ -296,6 +327,7 @@ struct lb_attached {
 	bool is_fallback;  /* native was tried and refused: see kernel_message */
 	bool is_alone;	   /* attached without the dispatcher: no second program can join */
 	bool was_attached; /* it was already; nothing or only options changed */
+	bool is_backend;   /* takes outer headers off, balances nothing */
 	bool arp;
 	bool no_ping;
 	bool is_rigid; /* it makes no ICMP errors: the dispatcher forbids to change packets' sizes
@@ -336,6 +368,8 @@ struct lb_map_usage {
 struct lb_status {
 	struct lb_attached *interfaces;
 	unsigned int interface_count;
+	struct lb_prefix from[LB_FROM_MAX]; /* whose outer packets backends' interfaces take */
+	unsigned int from_count;
 	struct lb_map_usage *maps;
 	unsigned int map_count;
 	__u64 bytes;	      /* of all maps */

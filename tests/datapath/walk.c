@@ -33,6 +33,12 @@ static bool is_v6_walk(int number)
 	return number % 2;
 }
 
+/* Both modes' packets have the backend as their outermost destination. */
+static enum lb_mode mode_of(int number)
+{
+	return number / 2 % 2 ? LB_MODE_IPIP : LB_MODE_NAT;
+}
+
 void walk_make_routes(void)
 {
 	char lines[2 * WALK_BACKENDS * 128], text[LB_ADDR_TEXT_SIZE];
@@ -52,7 +58,8 @@ static void add_backend(struct lb_config *config, int number, int backend, __u16
 	char text[LB_ADDR_TEXT_SIZE];
 
 	backend_text(backend, is_v6_walk(number), text);
-	world_add_backend(config, config->services[number].name, text, 8000 + number, weight);
+	world_add_backend(config, config->services[number].name, text,
+			  mode_of(number) == LB_MODE_NAT ? 8000 + number : 0, weight);
 }
 
 struct lb_config *walk_config(void)
@@ -71,7 +78,7 @@ struct lb_config *walk_config(void)
 		snprintf(name, sizeof(name), "walk-%d", i);
 		service = world_add_service(config, name, IPPROTO_TCP,
 					    is_v6_walk(i) ? "2001:db8::10" : "203.0.113.10",
-					    1000 + i, LB_MODE_NAT);
+					    1000 + i, mode_of(i));
 		service->slots = LB_SLOTS_MIN;
 		service->timeouts.established = WALK_TIMEOUT * WALK_UNIT_S;
 		for (int backend = 0; backend < WALK_BACKENDS - 1; backend++)

@@ -132,22 +132,15 @@ static void check(int ret, const struct lb_error *err)
 		fail_msg("%s (%s)", err->text, strerror(-ret));
 }
 
-static void attach(struct world_port *port, const char *name, bool arp, bool ping)
+static void attach_as(struct world_port *port, const char *name,
+		      const struct lb_attach_options *options)
 {
-	const struct lb_attach_options options = {
-		.mode = LB_ATTACH_NATIVE,
-		.priority = LB_PRIORITY_DEFAULT,
-		.arp = arp,
-		.is_arp_given = true,
-		.no_ping = !ping,
-		.is_ping_given = true,
-	};
 	struct lb_interface interface;
 	struct lb_attached attached;
 	struct lb_error err;
 	__u32 id = 0;
 
-	check(lb_attach(world.lb, name, &options, &attached, &err), &err);
+	check(lb_attach(world.lb, name, options, &attached, &err), &err);
 	check(lb_interface_get(name, &interface, &err), &err);
 	port->name = name;
 	port->ifindex = interface.ifindex;
@@ -160,7 +153,21 @@ static void attach(struct world_port *port, const char *name, bool arp, bool pin
 	assert_true(port->program >= 0);
 }
 
-void world_open(const struct lb_config *config)
+static void attach(struct world_port *port, const char *name, bool arp, bool ping)
+{
+	const struct lb_attach_options options = {
+		.mode = LB_ATTACH_NATIVE,
+		.priority = LB_PRIORITY_DEFAULT,
+		.arp = arp,
+		.is_arp_given = true,
+		.no_ping = !ping,
+		.is_ping_given = true,
+	};
+
+	attach_as(port, name, &options);
+}
+
+static void open_library(const struct lb_config *config)
 {
 	struct lb_error err;
 
@@ -168,6 +175,29 @@ void world_open(const struct lb_config *config)
 	assert_non_null(strstr(lb_pin_dir(world.lb), "inode-"));
 	check(lb_lock(world.lb, &err), &err);
 	check(lb_commit(world.lb, config, &err), &err);
+}
+
+void world_attach_backend(const char *const *from, unsigned int count)
+{
+	struct lb_attach_options options = { .mode = LB_ATTACH_NATIVE, .is_backend = true };
+
+	for (; options.from_count < count; options.from_count++)
+		assert_int_equal(lb_prefix_parse(from[options.from_count],
+						 &options.from[options.from_count]),
+				 0);
+	attach_as(&world.client, "c0", &options);
+}
+
+void world_open_backend(const struct lb_config *config, const char *const *from, unsigned int count)
+{
+	open_library(config);
+	world_attach_backend(from, count);
+	attach(&world.backend, "b0", false, true);
+}
+
+void world_open(const struct lb_config *config)
+{
+	open_library(config);
 	attach(&world.client, "c0", false, true);
 	attach(&world.backend, "b0", false, true);
 }

@@ -41,6 +41,10 @@ void world_ip(const char *lines);
 void world_sysctl(const char *path, const char *value);
 /* Commits the document and attaches to both; asserts success. */
 void world_open(const struct lb_config *config);
+/* The same with the clients' interface in the role of a backend; or that interface anew. */
+void world_open_backend(const struct lb_config *config, const char *const *from,
+			unsigned int count);
+void world_attach_backend(const char *const *from, unsigned int count);
 /* Detaches, which removes the maps; harmless if nothing is open. */
 void world_close(void);
 void world_commit(const struct lb_config *config);

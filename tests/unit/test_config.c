@@ -61,6 +61,14 @@ static struct lb_config *make_pair(void)
 		step;                                                                              \
 	}
 
+static struct lb_prefix prefix_of(const char *text)
+{
+	struct lb_prefix prefix;
+
+	assert_int_equal(lb_prefix_parse(text, &prefix), 0);
+	return prefix;
+}
+
 /* clang-format off */
 RULE(name_empty, one->name[0] = '\0')
 RULE(name_odd, one->name[1] = ' ')
@@ -111,6 +119,17 @@ RULE(health_ca, one->health.type = LB_CHECK_HTTPS; memcpy(one->health.ca, "x", 2
 RULE(health_dns, one->health.type = LB_CHECK_DNS; memcpy(one->health.host, "a..b", 5))
 RULE(health_exec, one->health.type = LB_CHECK_EXEC)
 RULE(health_ping_port, one->health.type = LB_CHECK_PING; one->health.port = 7)
+RULE(nat_mixed_late, one->backends[0].mode = LB_MODE_IPIP; one->backends[0].port = 80;
+     two->backends[0].addr = two->backends[1].addr = one->backends[0].addr;
+     two->backends[0].port = 80; two->backends[1].port = 81; one->backends[1] = one->backends[0];
+     one->backends[1].port = 81; one->backends[1].mode = LB_MODE_FULLNAT; two->mode = LB_MODE_NAT)
+RULE(dsr_port, one->backends[0].mode = LB_MODE_DSR)
+RULE(ipip_port, one->mode = LB_MODE_IPIP)
+RULE(tunnel_sources_family, one->tunnel_source_count = 2;
+     one->tunnel_sources[0] = prefix_of("192.0.2.64/26");
+     one->tunnel_sources[1] = prefix_of("192.0.2.128/26"))
+RULE(tunnel_source_wide, one->tunnel_source_count = 1;
+     one->tunnel_sources[0] = prefix_of("2000::/3"))
 RULE(limit_services, config->limits.services = 1)
 RULE(limit_services_zero, config->limits.services = 0)
 RULE(limit_services_many, config->limits.services = 4097)
@@ -176,6 +195,11 @@ static const struct {
 	{ health_dns, -EINVAL, "host 'a..b' is no DNS name" },
 	{ health_exec, -EINVAL, "need a command" },
 	{ health_ping_port, -EINVAL, "port has no meaning for checks of type ping" },
+	{ nat_mixed_late, -EINVAL, "is nat here and fullnat in service one" },
+	{ dsr_port, -EINVAL, "backend 192.0.2.1:5000: mode dsr leaves the packet as it is, so the port is the service's, 80" },
+	{ ipip_port, -EINVAL, "mode ipip leaves the packet as it is" },
+	{ tunnel_sources_family, -EINVAL, "at most one prefix for IPv4 and one for IPv6" },
+	{ tunnel_source_wide, -EINVAL, "tunnel-source 2000::/3 is too wide" },
 	{ limit_services, -ERANGE, "2 services are more than 'limits: services: 1'" },
 	{ limit_services_zero, -ERANGE, "limits: services 0" },
 	{ limit_services_many, -ERANGE, "expected 1 to 4096" },
@@ -221,6 +245,16 @@ static void what_may_be(void **state)
 	assert_int_equal(lb_config_check(config, NULL), 0);
 	two->is_stateless = true;
 	one->backends[0].addr = one->vip; /* another port of the service's address */
+	assert_int_equal(lb_config_check(config, NULL), 0);
+	/* Tunnels bridge families, and their backends' replies come from the service's address. */
+	two->proto = IPPROTO_TCP;
+	two->vip = addr_of("203.0.113.2");
+	two->is_stateless = false;
+	two->mode = LB_MODE_GUE;
+	two->backends[0].port = two->backends[1].port = 0;
+	two->backends[0].addr = addr_of("2001:db8::5");
+	two->backends[1].addr = one->backends[1].addr;
+	one->backends[1].port = two->port;
 	assert_int_equal(lb_config_check(config, NULL), 0);
 	config->limits.slots = 32768;
 	config->limits.backends = 4;

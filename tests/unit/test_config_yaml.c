@@ -331,8 +331,8 @@ static void fill_service(struct lb_service_config *service, unsigned int number)
 	service->vip = addr_of(text);
 	service->port = (__u16)(1 + random_below(65535));
 	service->mode = LB_MODE_FULLNAT;
-	if (!random_below(4)) /* local has a rule about the ports of udp */
-		service->mode = LB_MODE_NAT + random_below(service->proto == IPPROTO_TCP ? 2 : 1);
+	if (!random_below(4))
+		service->mode = (enum lb_mode)(LB_MODE_NAT + random_below(5));
 	service->slots = primes[random_below(4)];
 	service->is_stateless = service->proto == IPPROTO_UDP && random_below(2);
 	if (random_below(2))
@@ -345,6 +345,11 @@ static void fill_service(struct lb_service_config *service, unsigned int number)
 			       i + 1);
 		service->sources[i] = addr_of(text);
 	}
+	service->tunnel_source_count = random_below(3);
+	for (unsigned int i = 0; i < service->tunnel_source_count; i++)
+		assert_int_equal(lb_prefix_parse(i ? "2001:db8:64::/64" : "198.51.100.64/26",
+						 &service->tunnel_sources[i]),
+				 0);
 	service->backend_count = random_below(8);
 	service->backends = calloc(service->backend_count + 1, sizeof(*service->backends));
 	for (unsigned int i = 0; i < service->backend_count; i++) {
@@ -357,7 +362,10 @@ static void fill_service(struct lb_service_config *service, unsigned int number)
 		backend->port = random_below(2) ? 0 : (__u16)(1 + random_below(65535));
 		backend->weight = random_below(2) ? 1 : (__u16)random_below(65536);
 		backend->is_drained = !random_below(4);
-		backend->mode = (enum lb_mode)random_below(service->proto == IPPROTO_TCP ? 4 : 3);
+		backend->mode = (enum lb_mode)random_below(7);
+		if (lb_mode_keeps_packet(lb_backend_mode(service, backend)) ||
+		    service->proto == IPPROTO_UDP)
+			backend->port = 0;
 	}
 }
 
@@ -379,6 +387,13 @@ static void assert_same(const struct lb_config *a, const struct lb_config *b)
 		const struct lb_service_config *left = &a->services[i], *right = &b->services[i];
 
 		assert_string_equal(left->name, right->name);
+		assert_int_equal(left->tunnel_source_count, right->tunnel_source_count);
+		for (unsigned int j = 0; j < left->tunnel_source_count; j++) {
+			const struct lb_prefix *mine = &left->tunnel_sources[j];
+
+			assert_true(lb_addr_is_equal(&mine->addr, &right->tunnel_sources[j].addr));
+			assert_int_equal(mine->length, right->tunnel_sources[j].length);
+		}
 		assert_int_equal(left->proto, right->proto);
 		assert_true(lb_addr_is_equal(&left->vip, &right->vip));
 		assert_int_equal(left->port, right->port);

@@ -97,6 +97,51 @@ static void endpoint_without_port(void **state)
 	}
 }
 
+static void prefixes(void **state)
+{
+	static const struct {
+		const char *text, *written;
+		const char *spread; /* host bits of the last four bytes */
+	} good[] = {
+		{ "192.0.2.64/26", "192.0.2.64/26", "\x00\x00\x00\x3f" },
+		{ "192.0.2.1", "192.0.2.1", "\x00\x00\x00\x00" },
+		{ "192.0.2.1/32", "192.0.2.1", "\x00\x00\x00\x00" },
+		{ "10.0.0.0/8", "10.0.0.0/8", "\x00\xff\xff\xff" },
+		{ "0.0.0.0/0", "0.0.0.0/0", "\xff\xff\xff\xff" },
+		{ "2001:db8:64::/64", "2001:db8:64::/64", "\xff\xff\xff\xff" },
+		{ "2001:db8::4000/114", "2001:db8::4000/114", "\x00\x00\x3f\xff" },
+		{ "2001:db8::1/128", "2001:db8::1", "\x00\x00\x00\x00" },
+	};
+	static const char *const bad[] = { "",
+					   "/24",
+					   "192.0.2.0/",
+					   "192.0.2.0/33",
+					   "192.0.2.0/+8",
+					   "192.0.2.0/ 8",
+					   "192.0.2.1/24",
+					   "2001:db8::1/64",
+					   "2001:db8::/129",
+					   "192.0.2.0/24x",
+					   "192.0.2.0/024/",
+					   "web/24" };
+	char text[LB_PREFIX_TEXT_SIZE];
+	struct lb_prefix prefix;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
+		const char *bits = good[i].spread;
+		__be32 spread;
+
+		assert_int_equal(lb_prefix_parse(good[i].text, &prefix), 0);
+		assert_string_equal(lb_prefix_format(&prefix, text), good[i].written);
+		spread = lb_prefix_spread(&prefix);
+		assert_memory_equal(&spread, bits, sizeof(spread));
+	}
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		if (!lb_prefix_parse(bad[i], &prefix))
+			fail_msg("'%s' was taken", bad[i]);
+}
+
 static void endpoints_refused(void **state)
 {
 	static const struct {
@@ -246,15 +291,11 @@ static void check_words(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(addresses_round_trip),
-		cmocka_unit_test(addresses_refused),
-		cmocka_unit_test(endpoints_round_trip),
-		cmocka_unit_test(endpoint_without_port),
-		cmocka_unit_test(endpoints_refused),
-		cmocka_unit_test(names_both_ways),
-		cmocka_unit_test(reasons_are_told),
-		cmocka_unit_test(failures_are_one_line),
-		cmocka_unit_test(durations),
+		cmocka_unit_test(addresses_round_trip),	 cmocka_unit_test(addresses_refused),
+		cmocka_unit_test(endpoints_round_trip),	 cmocka_unit_test(endpoint_without_port),
+		cmocka_unit_test(endpoints_refused),	 cmocka_unit_test(prefixes),
+		cmocka_unit_test(names_both_ways),	 cmocka_unit_test(reasons_are_told),
+		cmocka_unit_test(failures_are_one_line), cmocka_unit_test(durations),
 		cmocka_unit_test(check_words),
 	};
 

@@ -35,6 +35,17 @@ static json_t *add_traffic(json_t *object, const struct lb_traffic *traffic)
 	return object;
 }
 
+json_t *tunnel_sources_json(const struct lb_service_config *service)
+{
+	json_t *array = json_array();
+	char text[LB_PREFIX_TEXT_SIZE];
+
+	for (unsigned int i = 0; i < service->tunnel_source_count; i++)
+		(void)json_array_append_new(
+			array, json_string(lb_prefix_format(&service->tunnel_sources[i], text)));
+	return array;
+}
+
 json_t *service_json(const struct lb_service_config *service, unsigned int backend_count,
 		     const struct lb_service_state *state)
 {
@@ -45,13 +56,14 @@ json_t *service_json(const struct lb_service_config *service, unsigned int backe
 		(void)json_array_append_new(
 			sources, json_string(lb_addr_format(&service->sources[i], text)));
 	object = json_pack(
-		"{s:s, s:s, s:s, s:s, s:i, s:b, s:o, s:{s:i, s:i, s:i, s:i}, s:i, s:o, s:o}",
+		"{s:s, s:s, s:s, s:s, s:i, s:b, s:o, s:o, s:{s:i, s:i, s:i, s:i}, s:i, s:o, s:o}",
 		"service", service->name, "protocol", lb_proto_name(service->proto), "address",
 		lb_endpoint_format(&service->vip, service->port, text), "mode",
 		lb_mode_name(lb_service_mode(service)), "slots", (int)service->slots, "stateless",
-		service->is_stateless, "sources", sources, "timeouts", "syn",
-		(int)service->timeouts.syn, "established", (int)service->timeouts.established,
-		"fin", (int)service->timeouts.fin, "udp", (int)service->timeouts.udp, "backends",
+		service->is_stateless, "sources", sources, "tunnel_sources",
+		tunnel_sources_json(service), "timeouts", "syn", (int)service->timeouts.syn,
+		"established", (int)service->timeouts.established, "fin",
+		(int)service->timeouts.fin, "udp", (int)service->timeouts.udp, "backends",
 		(int)backend_count, "dropped", json_count(state ? state->dropped : LB_UNKNOWN),
 		"history", json_count(state ? state->history : LB_UNKNOWN));
 	return add_traffic(object, state ? &state->traffic : NULL);
@@ -79,12 +91,13 @@ json_t *backend_json(const struct lb_service_config *service,
 json_t *attached_json(const struct lb_attached *attached)
 {
 	return json_pack(
-		"{s:s, s:i, s:s, s:s, s:b, s:b, s:b, s:b, s:b, s:b, s:i, s:o, s:i, s:i, s:s}",
+		"{s:s, s:i, s:s, s:s, s:s, s:b, s:b, s:b, s:b, s:b, s:b, s:i, s:o, s:i, s:i, s:s}",
 		"ifname", attached->ifname, "ifindex", (int)attached->ifindex, "driver",
-		attached->driver, "mode", attached->is_native ? "native" : "generic", "fallback",
-		attached->is_fallback, "alone", attached->is_alone, "arp", attached->arp, "ping",
-		!attached->no_ping, "icmp_errors", !attached->is_rigid, "lost", attached->is_lost,
-		"program_id", (int)attached->program_id, "replaced_id",
+		attached->driver, "mode", attached->is_native ? "native" : "generic", "role",
+		attached->is_backend ? "backend" : "balancer", "fallback", attached->is_fallback,
+		"alone", attached->is_alone, "arp", attached->arp, "ping", !attached->no_ping,
+		"icmp_errors", !attached->is_rigid, "lost", attached->is_lost, "program_id",
+		(int)attached->program_id, "replaced_id",
 		attached->replaced_id ? json_integer(attached->replaced_id) : json_null(),
 		"priority", (int)attached->priority, "mtu", (int)attached->mtu, "kernel_message",
 		attached->kernel_message);

@@ -13,6 +13,7 @@
 /* state or health NULL: not known, the live figures are null. */
 /* A count, or null where it is LB_UNKNOWN. */
 json_t *json_count(__u64 count);
+json_t *tunnel_sources_json(const struct lb_service_config *service);
 json_t *service_json(const struct lb_service_config *service, unsigned int backend_count,
 		     const struct lb_service_state *state);
 json_t *backend_json(const struct lb_service_config *service,

@@ -6,6 +6,8 @@
 
 #include "lbctl.h"
 
+#define IPIP_BYTES 20 /* of an outer IPv4 header */
+
 struct request {
 	struct lb_attach_options options;
 	struct lb_limits limits; /* 0: not given */
@@ -50,6 +52,28 @@ static int take_ping(void *into, const char *value)
 	return ret;
 }
 
+static int take_role(void *into, const char *value)
+{
+	struct request *request = into;
+
+	request->options.is_backend = !strcmp(value, "backend");
+	return request->options.is_backend || !strcmp(value, "balancer") ? 0 : -EINVAL;
+}
+
+static int take_from(void *into, const char *value)
+{
+	struct lb_attach_options *options = &((struct request *)into)->options;
+	char text[LB_PREFIX_TEXT_SIZE];
+
+	while (value) {
+		if (options->from_count == LB_FROM_MAX ||
+		    !word_of_list(&value, text, sizeof(text)) ||
+		    lb_prefix_parse(text, &options->from[options->from_count++]))
+			return -EINVAL;
+	}
+	return 0;
+}
+
 /* The document's check knows the ranges; a limit of 0 it would refuse as well. */
 static int take_limit(const char *value, __u32 *limit)
 {
@@ -81,6 +105,9 @@ static const struct setting settings[] = {
 	{ "priority", "a number from 1 to 65535", take_priority },
 	{ "arp", "on or off", take_arp },
 	{ "ping", "on or off", take_ping },
+	{ "role", "balancer or backend", take_role },
+	{ "from", "prefixes as 192.0.2.0/24 with commas between, without bits behind the length",
+	  take_from },
 	{ "services", "a number of services", take_services },
 	{ "backends", "a number of backends", take_backends },
 	{ "slots", "a number of slots, of all services together", take_slots },
@@ -130,7 +157,11 @@ static int print_attached(const struct lbctl *ctl, const struct lb_attached *att
 		(void)printf("alone");
 	else
 		(void)printf("dispatcher priority %u", attached->priority);
-	(void)printf(", MTU %u%s%s\n", attached->mtu,
+	if (attached->is_backend) {
+		(void)printf(", MTU %u, role backend\n", attached->mtu);
+		return EXIT_OK;
+	}
+	(void)printf(", MTU %u (IPIP payload %u)%s%s\n", attached->mtu, attached->mtu - IPIP_BYTES,
 		     attached->arp ? ", answers ARP for services" : "",
 		     attached->no_ping ? ", answers no ping for services" : "");
 	return EXIT_OK;
@@ -169,6 +200,8 @@ static int attach(const struct lbctl *ctl, struct words *words)
 	if (!ifname)
 		return EXIT_USAGE;
 	code = words_settings(words, settings, &request);
+	if (!code && request.options.from_count && !request.options.is_backend)
+		code = refuse_usage("attach: 'from' goes with 'role backend'");
 	if (!code)
 		code = session_begin(&session, ctl, true);
 	if (code)
@@ -191,6 +224,8 @@ const struct command cmd_attach = {
 		"here\n"
 		"ping      answer echo requests for the services' addresses: on (the default) or "
 		"off\n"
+		"role      balancer, or backend: takes the outer headers of ipip and gue off\n"
+		"from      role backend: prefixes that the balancers' outer packets come from\n"
 		"Of an interface that is attached already, arp, ping and priority can be changed, "
 		"and\n"
 		"an older lbctl's program is replaced while packets go on.\n"
@@ -202,6 +237,7 @@ const struct command cmd_attach = {
 		(const struct verb[]){
 			{ "", NULL,
 			  "IF [mode auto|native|generic] [priority N] [arp on|off] [ping on|off]\n"
+			  "       [role balancer|backend] [from PREFIX[,PREFIX...]]\n"
 			  "       [services N] [backends N] [slots N] [flows N]",
 			  attach },
 			{ 0 } },

@@ -28,7 +28,7 @@ static int take_mode(void *into, const char *value)
 
 static const struct setting settings[] = {
 	{ "weight", "a number from 0 to 65535", take_weight },
-	{ "mode", "fullnat, nat, local or inherit", take_mode },
+	{ "mode", "fullnat, nat, local, dsr, ipip, gue or inherit", take_mode },
 	{ 0 },
 };
 
@@ -225,17 +225,16 @@ const struct command cmd_backend = {
 	.name = "backend",
 	.alias = "be",
 	.summary = "Backends: the servers behind a service",
-	.details = "weight  share of new connections, 0 to 65535 (1); 0 gives none\n"
-		   "mode    the service's, if not given or 'inherit'\n"
-		   "The port is the service's, if not given. 'drain' gives no new connections and\n"
-		   "keeps the ones there are; 'ready' takes it back.\n",
+	.details =
+		"weight  share of new connections, 0 to 65535 (1); 0 gives none\n"
+		"mode    fullnat, nat, dsr, ipip or gue; the service's, if not given or 'inherit'\n"
+		"The port is the service's, if not given. 'drain' gives no new connections and\n"
+		"keeps the ones there are; 'ready' takes it back.\n",
 	.verbs =
 		(const struct verb[]){
 			{ "list", "show", "[SERVICE]", list },
-			{ "add", NULL, "SERVICE ADDR[:PORT] [weight N] [mode fullnat|nat|local]",
-			  add },
-			{ "set", NULL,
-			  "SERVICE ADDR[:PORT] [weight N] [mode fullnat|nat|local|inherit]", set },
+			{ "add", NULL, "SERVICE ADDR[:PORT] [weight N] [mode M]", add },
+			{ "set", NULL, "SERVICE ADDR[:PORT] [weight N] [mode M|inherit]", set },
 			{ "drain", NULL, "SERVICE ADDR[:PORT]", drain },
 			{ "ready", NULL, "SERVICE ADDR[:PORT]", ready },
 			{ "del", NULL, "SERVICE ADDR[:PORT]", del },

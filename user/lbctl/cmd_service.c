@@ -6,8 +6,9 @@
 #include "lbctl.h"
 
 #define OPTIONS                                                                                    \
-	"[mode fullnat|nat|local] [source ADDR[,ADDR...]|none] [stateless on|off] "                \
-	"[timeout-syn S] [timeout-established S] [timeout-fin S] [timeout-udp S]"
+	"[mode fullnat|nat|local|dsr|ipip|gue] [source ADDR[,ADDR...]|none] [stateless on|off] "   \
+	"[tunnel-source PREFIX[,PREFIX]|none] [timeout-syn S] [timeout-established S] "            \
+	"[timeout-fin S] [timeout-udp S]"
 
 static struct lb_service_config *as_service(void *into)
 {
@@ -37,19 +38,30 @@ static int take_source(void *into, const char *value)
 	service->source_count = 0;
 	if (!strcmp(value, "none"))
 		return 0;
-	for (;;) {
-		size_t len = strcspn(value, ",");
-
-		if (len >= sizeof(text) || service->source_count == LB_SOURCES_MAX)
+	while (value) {
+		if (service->source_count == LB_SOURCES_MAX ||
+		    !word_of_list(&value, text, sizeof(text)) ||
+		    lb_addr_parse(text, &service->sources[service->source_count++]))
 			return -EINVAL;
-		memcpy(text, value, len);
-		text[len] = '\0';
-		if (lb_addr_parse(text, &service->sources[service->source_count++]))
-			return -EINVAL;
-		if (!value[len])
-			return 0;
-		value += len + 1;
 	}
+	return 0;
+}
+
+static int take_tunnel_source(void *into, const char *value)
+{
+	struct lb_service_config *service = into;
+	char text[LB_PREFIX_TEXT_SIZE];
+
+	service->tunnel_source_count = 0;
+	if (!strcmp(value, "none"))
+		return 0;
+	while (value) {
+		if (service->tunnel_source_count == LB_TUNNEL_SOURCES_MAX ||
+		    !word_of_list(&value, text, sizeof(text)) ||
+		    lb_prefix_parse(text, &service->tunnel_sources[service->tunnel_source_count++]))
+			return -EINVAL;
+	}
+	return 0;
 }
 
 static int take_syn(void *into, const char *value)
@@ -73,9 +85,12 @@ static int take_udp(void *into, const char *value)
 }
 
 static const struct setting settings[] = {
-	{ "mode", "fullnat, nat or local", take_mode },
+	{ "mode", "fullnat, nat, local, dsr, ipip or gue", take_mode },
 	{ "slots", "a prime number from 251 to 655373", take_slots },
 	{ "source", "up to 16 addresses with commas between, or 'none'", take_source },
+	{ "tunnel-source",
+	  "one prefix for IPv4 and one for IPv6 at most, as 192.0.2.64/26, or 'none'",
+	  take_tunnel_source },
 	{ "stateless", "on or off", take_stateless },
 	{ "timeout-syn", "seconds", take_syn },
 	{ "timeout-established", "seconds", take_established },
@@ -219,15 +234,18 @@ const struct command cmd_service = {
 	.name = "service",
 	.alias = "svc",
 	.summary = "Services: the addresses and ports that clients connect to",
-	.details =
-		"mode         fullnat (the default: nothing to set up on backends), nat (keeps\n"
-		"             the client's address; replies must route through the balancer) or\n"
-		"             local (processes of this host)\n"
-		"slots        size of the table, a prime from 251 to 655373 (16381); about a\n"
-		"             hundred for each backend spread within 1 %\n"
-		"source       full NAT's source addresses; without, the route's\n"
-		"stateless    udp only: each packet by its hash alone\n"
-		"timeout-*    seconds (10, 900, 30, 120)\n",
+	.details = "mode         fullnat (the default: nothing to set up on backends), nat (keeps\n"
+		   "             the client's address; replies must route through the balancer),\n"
+		   "             local (processes of this host), or one whose backends have the\n"
+		   "             service's address and answer the client themselves: dsr (same\n"
+		   "             network), ipip, gue (tunnels)\n"
+		   "slots        size of the table, a prime from 251 to 655373 (16381); about a\n"
+		   "             hundred for each backend spread within 1 %\n"
+		   "source       full NAT's source addresses; without, the route's\n"
+		   "tunnel-source  ipip, gue: outer source; host bits are filled by flow, so that\n"
+		   "             receive queues spread; without, the route's one address\n"
+		   "stateless    udp only: each packet by its hash alone\n"
+		   "timeout-*    seconds (10, 900, 30, 120)\n",
 	.verbs =
 		(const struct verb[]){
 			{ "list", "show", "[NAME]", list },

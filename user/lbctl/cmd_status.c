@@ -42,26 +42,32 @@ static json_t *limit_usage_json(const struct lb_limit_usage usage[LB_LIMITS])
 static int print_status_json(const struct session *session, const struct lb_status *status,
 			     const struct lb_limit_usage usage[LB_LIMITS])
 {
-	json_t *interfaces = json_array();
+	json_t *interfaces = json_array(), *from = json_array();
+	char text[LB_PREFIX_TEXT_SIZE];
 
 	for (unsigned int i = 0; i < status->interface_count; i++)
 		(void)json_array_append_new(interfaces, attached_json(&status->interfaces[i]));
+	for (unsigned int i = 0; i < status->from_count; i++)
+		(void)json_array_append_new(from,
+					    json_string(lb_prefix_format(&status->from[i], text)));
 	return print_json(json_pack(
-		"{s:b, s:o, s:o, s:o, s:o, s:I, s:i, s:b}", "attached", status->interface_count > 0,
-		"interfaces", interfaces, "maps", maps_json(status), "limits",
-		limits_json(&session->config->limits), "limit_usage", limit_usage_json(usage),
-		"bytes", (json_int_t)status->bytes, "verified_insns", (int)status->verified_insns,
-		"lost", status->has_lost));
+		"{s:b, s:o, s:o, s:o, s:o, s:o, s:I, s:i, s:b}", "attached",
+		status->interface_count > 0, "interfaces", interfaces, "from", from, "maps",
+		maps_json(status), "limits", limits_json(&session->config->limits), "limit_usage",
+		limit_usage_json(usage), "bytes", (json_int_t)status->bytes, "verified_insns",
+		(int)status->verified_insns, "lost", status->has_lost));
 }
 
 static int print_interfaces(const struct lb_status *status)
 {
-	struct table *table = table_new("INTERFACE MODE DRIVER >PROGRAM DISPATCHER >MTU ARP STATE");
+	struct table *table =
+		table_new("INTERFACE ROLE MODE DRIVER >PROGRAM DISPATCHER >MTU ARP STATE");
 
 	for (unsigned int i = 0; i < status->interface_count; i++) {
 		const struct lb_attached *attached = &status->interfaces[i];
 
 		table_cell(table, "%s", attached->ifname);
+		table_cell(table, "%s", attached->is_backend ? "backend" : "balancer");
 		table_cell(table, "%s", attached->is_native ? "native" : "generic");
 		table_cell(table, "%s", attached->driver);
 		table_cell(table, "%u", attached->program_id);
@@ -123,6 +129,7 @@ static void print_memory(const struct lb_status *status,
 static int print_status(const struct session *session, const struct lb_status *status,
 			const struct lb_limit_usage usage[LB_LIMITS])
 {
+	char prefix[LB_PREFIX_TEXT_SIZE];
 	int code = EXIT_OK;
 
 	if (status->interface_count)
@@ -130,6 +137,10 @@ static int print_status(const struct session *session, const struct lb_status *s
 	else
 		(void)printf("nothing is attached: 'lbctl attach IF' puts the configuration into "
 			     "force\n");
+	for (unsigned int i = 0; i < status->from_count; i++)
+		(void)printf("%s%s%s", i ? ", " : "role backend takes outer packets from ",
+			     lb_prefix_format(&status->from[i], prefix),
+			     i + 1 == status->from_count ? "\n" : "");
 	(void)putchar('\n');
 	if (!code && status->map_count && session->ctl->is_verbose) {
 		code = print_maps(session->ctl, status);

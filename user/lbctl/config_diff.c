@@ -52,14 +52,15 @@ static json_t *service_config_json(const struct lb_service_config *service)
 	for (unsigned int i = 0; i < service->backend_count; i++)
 		(void)json_array_append_new(backends,
 					    backend_config_json(service, &service->backends[i]));
-	return json_pack("{s:s, s:s, s:s, s:s, s:i, s:b, s:o, s:{s:i, s:i, s:i, s:i}, s:o, s:o}",
-			 "name", service->name, "protocol", lb_proto_name(service->proto),
-			 "address", lb_endpoint_format(&service->vip, service->port, text), "mode",
-			 lb_mode_name(lb_service_mode(service)), "slots", (int)service->slots,
-			 "stateless", service->is_stateless, "sources", sources, "timeouts", "syn",
-			 (int)timeouts->syn, "established", (int)timeouts->established, "fin",
-			 (int)timeouts->fin, "udp", (int)timeouts->udp, "health",
-			 health_config_json(&service->health), "backends", backends);
+	return json_pack(
+		"{s:s, s:s, s:s, s:s, s:i, s:b, s:o, s:o, s:{s:i, s:i, s:i, s:i}, s:o, s:o}",
+		"name", service->name, "protocol", lb_proto_name(service->proto), "address",
+		lb_endpoint_format(&service->vip, service->port, text), "mode",
+		lb_mode_name(lb_service_mode(service)), "slots", (int)service->slots, "stateless",
+		service->is_stateless, "sources", sources, "tunnel-sources",
+		tunnel_sources_json(service), "timeouts", "syn", (int)timeouts->syn, "established",
+		(int)timeouts->established, "fin", (int)timeouts->fin, "udp", (int)timeouts->udp,
+		"health", health_config_json(&service->health), "backends", backends);
 }
 
 json_t *config_json(const struct lb_config *config)

@@ -87,6 +87,9 @@ struct setting {
 
 /* Reads all words as pairs. settings ends with an entry without name. */
 int words_settings(struct words *words, const struct setting *settings, void *into);
+/* The next of a list with commas between; false for one that is too long. *list is NULL after the
+ * last. */
+bool word_of_list(const char **list, char *word, size_t size);
 int word_number(const char *value, __u32 low, __u32 high, __u32 *out);
 int word_switch(const char *value, bool *out); /* on, off */
 

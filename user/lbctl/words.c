@@ -70,6 +70,18 @@ int words_settings(struct words *words, const struct setting *settings, void *in
 	return EXIT_OK;
 }
 
+bool word_of_list(const char **list, char *word, size_t size)
+{
+	const size_t len = strcspn(*list, ",");
+
+	if (len >= size)
+		return false;
+	memcpy(word, *list, len);
+	word[len] = '\0';
+	*list = (*list)[len] ? *list + len + 1 : NULL;
+	return true;
+}
+
 int word_number(const char *value, __u32 low, __u32 high, __u32 *out)
 {
 	uint64_t number;

@@ -89,6 +89,25 @@ static void write_sources(struct lb *lb, const struct lb_service_change *service
 				 __ATOMIC_SEQ_CST);
 }
 
+/* Where outer headers come from. Without an answer the old source stays, as above. */
+static void fill_tunnel(const struct lb *lb, const struct lb_service_change *service,
+			const struct lb_backend_change *backend, struct lb_backend *value)
+{
+	const struct lb_prefix *source = lb_tunnel_source(service->config, &backend->config->addr);
+
+	if (!lb_mode_is_tunnel(value->mode))
+		return;
+	if (source) {
+		value->tunnel_source = source->addr;
+		value->tunnel_spread = lb_prefix_spread(source);
+	} else if (backend->has_route) {
+		value->tunnel_source = backend->route.source;
+	} else if (!backend->is_new) {
+		value->tunnel_source = lb->backends[backend->number].tunnel_source;
+		value->tunnel_spread = lb->backends[backend->number].tunnel_spread;
+	}
+}
+
 static void write_backend(struct lb *lb, const struct lb_service_change *service,
 			  const struct lb_backend_change *backend)
 {
@@ -101,12 +120,13 @@ static void write_backend(struct lb *lb, const struct lb_service_change *service
 		.weight = config->weight,
 		.mode = lb_backend_mode(service->config, config),
 		.flags = LB_B_IN_USE | (config->is_drained ? LB_B_DRAIN : 0) |
-			 (service->config->source_count ? LB_B_POOL : 0),
+			 (lb_backend_has_pool(service->config, config) ? LB_B_POOL : 0),
 		.source_count = backend->is_new ? 0 : lb->backends[backend->number].source_count,
 		.version = lb->backends[backend->number].version + backend->is_new,
 		.sum = lb_csum_of(&config->addr),
 	};
 
+	fill_tunnel(lb, service, backend, &value);
 	/* Connections of nat outlive a detach; those of a document that is put into force may
 	 * exist. */
 	if (backend->is_new ? lb->is_refresh : lb->backends[backend->number].flags & LB_B_ASSUMED)

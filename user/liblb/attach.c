@@ -14,7 +14,6 @@
 
 #include "attach.h"
 #include "config.h"
-#include "lb.skel.h"
 #include "local.h"
 
 static struct lb_port *find_port(const struct lb *lb, __u32 ifindex)
@@ -32,59 +31,6 @@ __u32 lb_port_count(const struct lb *lb)
 	for (int i = 0; i < LB_PORTS_MAX; i++)
 		count += lb->ports[i].ifindex != 0;
 	return count;
-}
-
-static void set_chain(struct xdp_program *program, __u32 priority)
-{
-	/* Whatever is not balanced goes on to the programs behind this one. */
-	xdp_program__set_run_prio(program, priority);
-	xdp_program__set_chain_call_enabled(program, XDP_PASS, true);
-}
-
-static int load_once(struct lb *lb, struct lb_port *port, enum xdp_attach_mode mode, char *words,
-		     struct lb_error *err)
-{
-	struct xdp_program *program;
-	struct lb_bpf *skeleton;
-	int ret = lb_program_open(lb, port, mode == XDP_MODE_SKB, &skeleton, err);
-
-	if (ret)
-		return ret;
-	lb_program_capture(words, LB_TEXT_SIZE);
-	program = xdp_program__from_bpf_obj(skeleton->obj, "xdp.frags");
-	ret = (int)libxdp_get_error(program);
-	if (!ret) {
-		set_chain(program, port->priority);
-		ret = xdp_program__attach(program, (int)port->ifindex, mode, 0);
-		if (!ret) {
-			struct xdp_multiprog *programs = lb_xdp_get(port->ifindex);
-
-			port->program_id = xdp_program__id(program);
-			port->is_dispatched = programs && !xdp_multiprog__is_legacy(programs);
-			xdp_multiprog__close(programs);
-		}
-		xdp_program__close(program);
-	}
-	lb_program_capture(NULL, 0);
-	lb_program_close(skeleton);
-	return ret;
-}
-
-/* The whole program, else one that leaves packets their size; words: what is in the way. */
-int lb_xdp_load(struct lb *lb, struct lb_port *port, enum xdp_attach_mode mode, char *words,
-		struct lb_error *err)
-{
-	char second[LB_TEXT_SIZE] = "";
-	int ret = load_once(lb, port, mode, words, err);
-
-	if (!ret || port->flags & LB_P_RIGID)
-		return ret;
-	port->flags |= LB_P_RIGID;
-	if (!load_once(lb, port, mode, second, err))
-		return 0;
-	port->flags &= ~(__u32)LB_P_RIGID;
-	snprintf(words, LB_TEXT_SIZE, "%s", second);
-	return ret;
 }
 
 static int attach_modes(struct lb *lb, struct lb_port *port, const char *ifname,
@@ -130,6 +76,7 @@ void lb_port_describe(const struct lb_port *port, const char *ifname,
 	out->program_id = port->program_id;
 	out->priority = port->priority;
 	out->arp = port->flags & LB_P_ARP;
+	out->is_backend = port->flags & LB_P_AGENT;
 	out->is_rigid = port->flags & LB_P_RIGID;
 	out->no_ping = port->flags & LB_P_NO_PING;
 	out->is_alone = !port->is_dispatched;
@@ -169,7 +116,8 @@ static int new_port(struct lb *lb, const struct lb_interface *interface,
 	port->number = port - lb->ports;
 	port->priority = options->priority ?: LB_PRIORITY_DEFAULT;
 	port->mtu = interface->mtu;
-	port->flags = (options->arp ? LB_P_ARP : 0) | (options->no_ping ? LB_P_NO_PING : 0);
+	port->flags = (options->arp ? LB_P_ARP : 0) | (options->no_ping ? LB_P_NO_PING : 0) |
+		      (options->is_backend ? LB_P_AGENT : 0);
 	port->program_id = 0;
 	memcpy(port->mac, interface->mac, sizeof(port->mac));
 	port->ifindex = ifindex;
@@ -179,6 +127,8 @@ static int new_port(struct lb *lb, const struct lb_interface *interface,
 	/* What XDP passes up for a local backend must find its socket. */
 	if (!ret)
 		ret = lb_local_cover(lb, ifindex, err);
+	if (!ret && options->is_backend)
+		ret = lb_agent_write(lb, options, ifname, err);
 	if (!ret)
 		ret = attach_modes(lb, port, ifname, options, out, err);
 	if (ret) {
@@ -186,7 +136,8 @@ static int new_port(struct lb *lb, const struct lb_interface *interface,
 		forget_port(lb, port);
 		return ret;
 	}
-	lb_interface_enable_forwarding(lb, ifname);
+	if (!(port->flags & LB_P_AGENT))
+		lb_interface_enable_forwarding(lb, ifname);
 	lb_port_describe(port, ifname, interface, out);
 	return 0;
 }
@@ -280,14 +231,21 @@ static int change_port(struct lb *lb, struct lb_port *port, const char *ifname,
 		       const struct lb_attach_options *options, struct lb_attached *out,
 		       struct lb_error *err)
 {
-	int ret;
+	int ret = 0;
 
 	if (options->mode != LB_ATTACH_AUTO &&
 	    (options->mode == LB_ATTACH_NATIVE) != out->is_native)
 		return lb_fail(err, -EBUSY,
 			       "interface %s is attached in %s mode: 'lbctl detach %s' first",
 			       ifname, out->is_native ? "native" : "generic", ifname);
-	ret = lb_xdp_replace(lb, port, options->priority, ifname, &out->replaced_id, err);
+	if (options->is_backend != !!(port->flags & LB_P_AGENT))
+		return lb_fail(err, -EBUSY,
+			       "interface %s is attached in the role of a %s: 'lbctl detach %s' "
+			       "first",
+			       ifname, options->is_backend ? "balancer" : "backend", ifname);
+	if (options->is_backend)
+		ret = lb_agent_write(lb, options, ifname, err);
+	ret = ret ?: lb_xdp_replace(lb, port, options->priority, ifname, &out->replaced_id, err);
 	if (ret)
 		return ret;
 	if (options->is_arp_given)
@@ -296,7 +254,8 @@ static int change_port(struct lb *lb, struct lb_port *port, const char *ifname,
 		port->flags = (port->flags & ~LB_P_NO_PING) | (options->no_ping ? LB_P_NO_PING : 0);
 	memcpy(port->mac, interface->mac, sizeof(port->mac));
 	port->mtu = interface->mtu;
-	lb_interface_enable_forwarding(lb, ifname);
+	if (!(port->flags & LB_P_AGENT))
+		lb_interface_enable_forwarding(lb, ifname);
 	lb_port_describe(port, ifname, interface, out);
 	out->was_attached = true;
 	return 0;

@@ -144,6 +144,23 @@ enum lb_mode lb_backend_mode(const struct lb_service_config *service,
 	return lb_service_mode(service);
 }
 
+const struct lb_prefix *lb_tunnel_source(const struct lb_service_config *service,
+					 const union lb_addr *backend)
+{
+	for (unsigned int i = 0; i < service->tunnel_source_count; i++)
+		if (lb_addr_is_v4(&service->tunnel_sources[i].addr) == lb_addr_is_v4(backend))
+			return &service->tunnel_sources[i];
+	return NULL;
+}
+
+bool lb_backend_has_pool(const struct lb_service_config *service,
+			 const struct lb_backend_config *backend)
+{
+	if (lb_mode_is_tunnel(lb_backend_mode(service, backend)))
+		return lb_tunnel_source(service, &backend->addr);
+	return service->source_count;
+}
+
 int lb_config_add_service(struct lb_config *config, const struct lb_service_config *service,
 			  struct lb_error *err)
 {

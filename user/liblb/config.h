@@ -24,6 +24,7 @@
 #define LB_TIMEOUT_ESTABLISHED_MAX (7 * 86400u)
 
 #define LB_SERVICE_BACKENDS_MAX 32766u
+#define LB_TUNNEL_PREFIX_MIN 8u /* of a tunnel source: more host bits are a mistake */
 #define LB_WEIGHT_MAX 65535u
 
 /* A place in the document; -1 and NULL where it is not in one. Numbers count from 0. */
@@ -43,6 +44,11 @@ int lb_config_find_fault(const struct lb_config *config, struct lb_place *place,
 int lb_config_find_twin(const struct lb_config *config, struct lb_place *place,
 			struct lb_error *err);
 
+/* Whether the service says which source addresses are used towards the backend, or the route does.
+ */
+bool lb_backend_has_pool(const struct lb_service_config *service,
+			 const struct lb_backend_config *backend);
+
 /* "service web" or, if its name cannot be printed, "service number 3". Returns buf. */
 #define LB_LABEL_SIZE 64
 const char *lb_service_label(const struct lb_config *config, unsigned int index,
@@ -60,6 +66,11 @@ int lb_name_check(const char *name, struct lb_error *err);
 /* config_health.c: the health part of a service; on a fault *key names it. */
 int lb_health_check(const struct lb_health_config *health, const char **key, struct lb_error *err);
 void lb_health_print(FILE *out, const struct lb_health_config *health);
+
+/* config_mode.c: whether a backend's mode, family and port go with its service's. */
+int lb_mode_check(const struct lb_service_config *service, const struct lb_backend_config *backend,
+		  struct lb_error *err);
+const char *lb_family_name(const union lb_addr *addr);
 
 /* Sets limits to the defaults; slots follow from services. */
 void lb_limits_init(struct lb_limits *limits);

@@ -150,7 +150,7 @@ static int check_address(struct check *check, const char *what, const union lb_a
 		     lb_addr_format(addr, text), kind);
 }
 
-static const char *family_name(const union lb_addr *addr)
+const char *lb_family_name(const union lb_addr *addr)
 {
 	return lb_addr_is_v4(addr) ? "IPv4" : "IPv6";
 }
@@ -213,7 +213,8 @@ static int check_source(struct check *check, const struct lb_service_config *ser
 		return FAULT(check, -EINVAL,
 			     "%s: source %s is %s but the service's address is %s; they must be "
 			     "of one family",
-			     check->label, text, family_name(source), family_name(&service->vip));
+			     check->label, text, lb_family_name(source),
+			     lb_family_name(&service->vip));
 	for (unsigned int i = 0; i < index; i++) {
 		if (lb_addr_is_equal(source, &service->sources[i]))
 			return FAULT(check, -EEXIST, "%s: source %s is listed twice", check->label,
@@ -237,36 +238,49 @@ static int check_sources(struct check *check, const struct lb_service_config *se
 	return ret;
 }
 
+static int check_tunnel_sources(struct check *check, const struct lb_service_config *service)
+{
+	const struct lb_prefix *sources = service->tunnel_sources;
+	char text[LB_PREFIX_TEXT_SIZE];
+	int ret = 0;
+
+	check->place.key = "tunnel-sources";
+	if (service->tunnel_source_count > LB_TUNNEL_SOURCES_MAX ||
+	    (service->tunnel_source_count == LB_TUNNEL_SOURCES_MAX &&
+	     lb_addr_is_v4(&sources[0].addr) == lb_addr_is_v4(&sources[1].addr)))
+		return FAULT(check, -EINVAL,
+			     "%s: tunnel-sources are at most one prefix for IPv4 and one for IPv6",
+			     check->label);
+	for (unsigned int i = 0; i < service->tunnel_source_count && !ret; i++) {
+		ret = check_address(check, "tunnel-source", &sources[i].addr);
+		if (!ret && sources[i].length < LB_TUNNEL_PREFIX_MIN)
+			ret = FAULT(check, -EINVAL,
+				    "%s: tunnel-source %s is too wide, expected at least /%u",
+				    check->label, lb_prefix_format(&sources[i], text),
+				    LB_TUNNEL_PREFIX_MIN);
+	}
+	return ret;
+}
+
 static bool is_mode(enum lb_mode mode)
 {
-	return mode == LB_MODE_INHERIT || mode == LB_MODE_FULLNAT || mode == LB_MODE_NAT ||
-	       mode == LB_MODE_LOCAL;
+	return mode >= LB_MODE_INHERIT && mode <= LB_MODE_GUE;
 }
 
 static int check_backend(struct check *check, const struct lb_service_config *service,
 			 const struct lb_backend_config *backend)
 {
-	char text[LB_ADDR_TEXT_SIZE];
+	struct lb_error err;
+	int ret;
 
 	check->place.key = "mode";
 	if (!is_mode(backend->mode))
 		return FAULT(check, -EINVAL, "%s: backend mode %d is unknown", check->label,
 			     (int)backend->mode);
 	check->place.key = "address";
-	if (lb_addr_is_v4(&backend->addr) != lb_addr_is_v4(&service->vip))
-		return FAULT(check, -EINVAL,
-			     "%s: backend %s is %s but the service's address is %s; the modes "
-			     "fullnat, nat and local cannot bridge address families",
-			     check->label, lb_addr_format(&backend->addr, text),
-			     family_name(&backend->addr), family_name(&service->vip));
-	if (lb_backend_mode(service, backend) == LB_MODE_LOCAL && service->proto == IPPROTO_UDP &&
-	    lb_backend_port(service, backend) != service->port)
-		return FAULT(check, -EINVAL,
-			     "%s: backend %s is local and answers from its own port, which for "
-			     "udp must be the service's, %u; several processes can listen at "
-			     "127.0.0.1, 127.0.0.2, ...",
-			     check->label, lb_endpoint_format(&backend->addr, backend->port, text),
-			     service->port);
+	ret = lb_mode_check(service, backend, &err);
+	if (ret)
+		return FAULT(check, ret, "%s: %s", check->label, err.text);
 	return check_address(check, "backend", &backend->addr);
 }
 
@@ -329,6 +343,8 @@ static int check_service(struct check *check, unsigned int index)
 		ret = check_health(check, &service->health);
 	if (!ret)
 		ret = check_sources(check, service);
+	if (!ret)
+		ret = check_tunnel_sources(check, service);
 	if (!ret)
 		ret = check_backends(check, service);
 	return ret;

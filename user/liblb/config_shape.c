@@ -22,9 +22,8 @@ static const struct cyaml_strval yes_no[] = {
 };
 
 static const struct cyaml_strval modes[] = {
-	{ "fullnat", LB_MODE_FULLNAT },
-	{ "nat", LB_MODE_NAT },
-	{ "local", LB_MODE_LOCAL },
+	{ "fullnat", LB_MODE_FULLNAT }, { "nat", LB_MODE_NAT },	  { "local", LB_MODE_LOCAL },
+	{ "dsr", LB_MODE_DSR },		{ "ipip", LB_MODE_IPIP }, { "gue", LB_MODE_GUE },
 };
 
 static const struct cyaml_strval protocols[] = {
@@ -108,6 +107,9 @@ static const struct cyaml_schema_field service_fields[] = {
 	WORD("stateless", struct lb_shape_service, stateless, yes_no),
 	CYAML_FIELD_SEQUENCE_COUNT("sources", OPTIONAL_EMPTY, struct lb_shape_service, sources,
 				   source_count, &source, 0, CYAML_UNLIMITED),
+	CYAML_FIELD_SEQUENCE_COUNT("tunnel-sources", OPTIONAL_EMPTY, struct lb_shape_service,
+				   tunnel_sources, tunnel_source_count, &source, 0,
+				   CYAML_UNLIMITED),
 	CYAML_FIELD_MAPPING_PTR("timeouts", OPTIONAL_EMPTY, struct lb_shape_service, timeouts,
 				timeout_fields),
 	CYAML_FIELD_MAPPING_PTR("health", OPTIONAL_EMPTY, struct lb_shape_service, health,

@@ -44,6 +44,8 @@ struct lb_shape_service {
 	enum lb_yes_no *stateless;
 	char **sources;
 	unsigned int source_count;
+	char **tunnel_sources;
+	unsigned int tunnel_source_count;
 	struct lb_shape_timeouts *timeouts;
 	struct lb_shape_health *health;
 	struct lb_shape_backend *backends;

@@ -106,6 +106,11 @@ static size_t collect(const struct lb_config *config, struct entry *entries)
 	return count;
 }
 
+static bool is_translated(const struct entry *entry)
+{
+	return entry->mode == LB_MODE_NAT || entry->mode == LB_MODE_FULLNAT;
+}
+
 /* Two entries of one key, the first not after the second; 0 if they may stand side by side. */
 static int compare_pair(const struct lb_config *config, const struct entry *first,
 			const struct entry *second, struct lb_error *err)
@@ -130,7 +135,9 @@ static int compare_pair(const struct lb_config *config, const struct entry *firs
 			       text, other);
 	if (first->service == second->service)
 		return lb_fail(err, -EEXIST, "service %s: backend %s is listed twice", name, text);
-	if (first->mode != LB_MODE_NAT && second->mode != LB_MODE_NAT)
+	/* Replies of the other modes do not come from the backend's address. */
+	if (!is_translated(first) || !is_translated(second) ||
+	    (first->mode != LB_MODE_NAT && second->mode != LB_MODE_NAT))
 		return 0;
 	if (first->mode == second->mode)
 		return lb_fail(err, -EINVAL,
@@ -144,13 +151,13 @@ static int compare_pair(const struct lb_config *config, const struct entry *firs
 }
 
 /*
- * One group of entries with the same key. Comparing each with the group's first and with a nat one
- * among those before it finds every pair that may not be.
+ * One group of entries with the same key. Comparing each with the group's first, and with a nat and
+ * a full-NAT one among those before it, finds every pair that may not be.
  */
 static const struct entry *find_in_group(const struct lb_config *config, const struct entry *group,
 					 size_t count, struct lb_error *err, int *ret)
 {
-	const struct entry *first_nat = NULL;
+	const struct entry *first_nat = NULL, *first_full = NULL;
 
 	for (size_t i = 0; i < count; i++) {
 		if (i > 0)
@@ -159,10 +166,14 @@ static const struct entry *find_in_group(const struct lb_config *config, const s
 			*ret = compare_pair(config, &group[0], &group[i], err);
 		if (first_nat && !*ret)
 			*ret = compare_pair(config, first_nat, &group[i], err);
+		if (first_full && !*ret)
+			*ret = compare_pair(config, first_full, &group[i], err);
 		if (*ret)
 			return &group[i];
 		if (!first_nat && group[i].mode == LB_MODE_NAT)
 			first_nat = &group[i];
+		if (!first_full && group[i].mode == LB_MODE_FULLNAT)
+			first_full = &group[i];
 	}
 	return NULL;
 }

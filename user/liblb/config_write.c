@@ -68,7 +68,7 @@ static void print_backend(FILE *out, const struct lb_backend_config *backend)
 
 static void print_service(FILE *out, const struct lb_service_config *service)
 {
-	char text[LB_ADDR_TEXT_SIZE];
+	char text[LB_ADDR_TEXT_SIZE], prefix[LB_PREFIX_TEXT_SIZE];
 
 	(void)fprintf(out, "  - name: %s\n    protocol: %s\n    address: \"%s\"\n", service->name,
 		      lb_proto_name(service->proto),
@@ -83,6 +83,11 @@ static void print_service(FILE *out, const struct lb_service_config *service)
 		(void)fputs("    sources:\n", out);
 	for (unsigned int i = 0; i < service->source_count; i++)
 		(void)fprintf(out, "      - \"%s\"\n", lb_addr_format(&service->sources[i], text));
+	if (service->tunnel_source_count)
+		(void)fputs("    tunnel-sources:\n", out);
+	for (unsigned int i = 0; i < service->tunnel_source_count; i++)
+		(void)fprintf(out, "      - \"%s\"\n",
+			      lb_prefix_format(&service->tunnel_sources[i], prefix));
 	print_timeouts(out, &service->timeouts);
 	lb_health_print(out, &service->health);
 	if (service->backend_count)

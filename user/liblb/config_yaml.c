@@ -102,6 +102,30 @@ static int read_sources(struct reader *reader, const struct lb_shape_service *sh
 	return 0;
 }
 
+static int read_tunnel_sources(struct reader *reader, const struct lb_shape_service *shape,
+			       struct lb_service_config *out)
+{
+	char text[LB_TEXT_SIZE];
+
+	reader->place.key = "tunnel-sources";
+	if (shape->tunnel_source_count > LB_TUNNEL_SOURCES_MAX)
+		return fault_here(reader, -EBADMSG,
+				  "too many tunnel-sources, expected at most one for IPv4 and one "
+				  "for IPv6");
+	for (; out->tunnel_source_count < shape->tunnel_source_count; out->tunnel_source_count++) {
+		const char *source = shape->tunnel_sources[out->tunnel_source_count];
+
+		if (!lb_prefix_parse(source, &out->tunnel_sources[out->tunnel_source_count]))
+			continue;
+		(void)snprintf(text, sizeof(text),
+			       "tunnel-source '%.64s' is no prefix, expected as 192.0.2.64/26 or "
+			       "2001:db8:64::/64, without bits behind its length",
+			       source);
+		return fault_here(reader, -EBADMSG, text);
+	}
+	return 0;
+}
+
 static void take(__u32 *out, const __u32 *value)
 {
 	if (value)
@@ -139,6 +163,8 @@ static int read_service(struct reader *reader, const struct lb_shape_service *sh
 	ret = read_endpoint(reader, shape->address, &out->vip, &out->port, NULL);
 	if (!ret)
 		ret = read_sources(reader, shape, out);
+	if (!ret)
+		ret = read_tunnel_sources(reader, shape, out);
 	if (!ret)
 		ret = read_backends(reader, shape, out);
 	return ret;

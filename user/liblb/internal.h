@@ -40,6 +40,7 @@ enum lb_map_id {
 	LB_MAP_ICMP_BUDGET,
 	LB_MAP_HISTORY,
 	LB_MAP_EGRESS,
+	LB_MAP_FROM,
 	LB_MAP_COUNT,
 };
 
@@ -132,6 +133,9 @@ int lb_program_open(struct lb *lb, const struct lb_port *port, bool is_generic, 
 		    struct lb_error *err);
 /* Loads local.bpf.c on this instance's maps; the program's fd is the caller's. */
 int lb_program_load_local(struct lb *lb, int *fd, struct lb_error *err);
+struct bpf_program;
+/* The one of the object that the port runs. */
+struct bpf_program *lb_program_main(struct lb_bpf *skeleton, const struct lb_port *port);
 void lb_program_close(struct lb_bpf *skeleton);
 void lb_program_capture(char *text,
 			size_t size); /* where libbpf's and libxdp's words go; NULL: nowhere */
@@ -159,6 +163,11 @@ int lb_route_get(struct lb *lb, const union lb_addr *addr, struct lb_route_answe
 /* Has the kernel resolve the neighbour and keep it fresh (NTF_EXT_MANAGED), or stop that. */
 int lb_neighbour_manage(struct lb *lb, __u32 ifindex, const union lb_addr *addr, bool is_on);
 
+/* agent.c: whose outer packets a backend takes. -EINVAL when nobody's. */
+unsigned int lb_agent_read(const struct lb *lb, struct lb_prefix out[LB_FROM_MAX]);
+int lb_agent_write(struct lb *lb, const struct lb_attach_options *options, const char *ifname,
+		   struct lb_error *err);
+
 /* plan.c: from a document to what must be in the maps. */
 struct lb_backend_change {
 	const struct lb_backend_config *config;
@@ -170,6 +179,10 @@ struct lb_backend_change {
 	__u16 cut;    /* of its weight, by its health */
 	bool is_dead; /* it goes down by this change: nobody's connections to it can be kept */
 };
+
+/* reach.c: what a new backend's mode needs of the route to it; -EHOSTUNREACH. */
+int lb_reach_check(const struct lb *lb, const struct lb_service_config *config,
+		   const struct lb_backend_change *backend, struct lb_error *err);
 
 /* What lb_history must gain and lose for one service. */
 struct lb_histories {

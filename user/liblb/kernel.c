@@ -60,6 +60,7 @@ static const char *const map_names[LB_MAP_COUNT] = {
 	[LB_MAP_ICMP_BUDGET] = "lb_icmp_budget",
 	[LB_MAP_HISTORY] = "lb_history",
 	[LB_MAP_EGRESS] = "lb_egress",
+	[LB_MAP_FROM] = "lb_from",
 };
 
 const char *lb_map_name(enum lb_map_id id)
@@ -265,6 +266,7 @@ static int pin_all(const char *dir, const struct lb_meta *meta, struct lb_error 
 		set_sizes(skeleton, meta);
 		/* The maps are wanted here; each interface loads a program of its own. */
 		bpf_program__set_autoload(skeleton->progs.lb_xdp, false);
+		bpf_program__set_autoload(skeleton->progs.lb_agent, false);
 		ret = lb_bpf__load(skeleton);
 	}
 	for (int i = 0; !ret && i < LB_MAP_COUNT; i++) {

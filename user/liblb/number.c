@@ -226,8 +226,9 @@ static int number_endpoint(struct endpoints *all, struct lb_service_change *serv
 	endpoint->port = port;
 	endpoint->proto = proto;
 	endpoint->is_in_use = 1;
-	endpoint->has_nat = lb_backend_mode(service->config, backend->config) == LB_MODE_NAT;
-	if (endpoint->has_nat) {
+	/* Others may share it, in modes whose replies do not come from it. */
+	if (lb_backend_mode(service->config, backend->config) == LB_MODE_NAT) {
+		endpoint->has_nat = 1;
 		endpoint->service = service->number;
 		endpoint->backend = backend->number - service->value.backend_base;
 	}

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "config.h"
 #include "index.h"
 #include "lb_csum.h"
 #include "local.h"
@@ -104,7 +105,7 @@ static int match_backends(struct lb *lb, struct lb_service_change *change,
 		return lb_fail(err, -ENOMEM, "out of memory");
 	for (unsigned int i = 0; i < config->backend_count; i++) {
 		struct lb_backend_change *backend = &change->backends[i];
-		char text[LB_ADDR_TEXT_SIZE];
+		int ret;
 
 		backend->config = &config->backends[i];
 		backend->number = change->is_new ? NOT_FOUND
@@ -112,17 +113,13 @@ static int match_backends(struct lb *lb, struct lb_service_change *change,
 								backend->config);
 		backend->is_new = backend->number == NOT_FOUND;
 		if (backend->is_new || lb->is_refresh ||
-		    (!config->source_count && lb->backends[backend->number].flags & LB_B_POOL))
+		    (!lb_backend_has_pool(config, backend->config) &&
+		     lb->backends[backend->number].flags & LB_B_POOL))
 			backend->has_route =
 				!lb_route_get(lb, &backend->config->addr, &backend->route);
-		if (backend->is_new &&
-		    lb_backend_mode(config, backend->config) == LB_MODE_FULLNAT &&
-		    !config->source_count && !backend->has_route)
-			return lb_fail(err, -EHOSTUNREACH,
-				       "backend %s of service %s: no route to it, so full NAT has "
-				       "no source "
-				       "address: add a route, or set 'source ADDR' on the service",
-				       lb_addr_format(&backend->config->addr, text), config->name);
+		ret = backend->is_new ? lb_reach_check(lb, config, backend, err) : 0;
+		if (ret)
+			return ret;
 		if (backend->is_new)
 			continue;
 		is_kept[backend->number] = true;

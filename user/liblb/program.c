@@ -28,10 +28,14 @@ static void keep(const char *prefix, const char *text, size_t length)
 /* Of the verifier's log, the last line before its statistics says what it refused. */
 static void keep_verdict(char *log)
 {
-	char *end = strstr(log, "\nprocessed "), *line;
+	static const char *const figures[] = { "\nprocessed ", "\nverification time " };
+	char *end, *line;
 
-	if (end)
-		*end = '\0';
+	for (size_t i = 0; i < sizeof(figures) / sizeof(figures[0]); i++) {
+		end = strstr(log, figures[i]);
+		if (end)
+			*end = '\0';
+	}
 	line = strrchr(log, '\n');
 	line = line ? line + 1 : log;
 	keep("the kernel's verifier refuses the program: ", line, strlen(line));
@@ -171,8 +175,18 @@ int lb_program_open(struct lb *lb, const struct lb_port *port, bool is_generic, 
 	SET_CONSTANTS(skeleton->rodata, lb);
 	skeleton->rodata->lb_port_number = port->number;
 	skeleton->rodata->lb_is_generic = is_generic;
+	bpf_program__set_autoload(skeleton->progs.lb_xdp, !(port->flags & LB_P_AGENT));
+	bpf_program__set_autoload(skeleton->progs.lb_agent, port->flags & LB_P_AGENT);
+	/* Figures and refusals, without the trace: that may not fit libbpf's buffer, and the
+	 * kernel's last words are the ones of interest. */
+	bpf_program__set_log_level(lb_program_main(skeleton, port), 4);
 	*out = skeleton;
 	return 0;
+}
+
+struct bpf_program *lb_program_main(struct lb_bpf *skeleton, const struct lb_port *port)
+{
+	return port->flags & LB_P_AGENT ? skeleton->progs.lb_agent : skeleton->progs.lb_xdp;
 }
 
 void lb_program_close(struct lb_bpf *skeleton)

@@ -69,7 +69,7 @@ static int replace(struct lb *lb, struct lb_port *port, __u32 priority, int old_
 		return ret;
 	lb_program_capture(words, LB_TEXT_SIZE);
 	ret = lb_bpf__load(skeleton);
-	fd = bpf_program__fd(skeleton->progs.lb_xdp);
+	fd = bpf_program__fd(lb_program_main(skeleton, port));
 	port->priority = priority;
 	if (!ret && (is_moving || !is_same_build(fd, old_fd)))
 		ret = port->is_dispatched ? join_and_leave(lb, port, words, err)

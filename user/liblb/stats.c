@@ -105,8 +105,8 @@ static int fill_backend(struct lb *lb, __u32 number, __u32 slots, __u64 active,
 	if (backend->mode != LB_MODE_FULLNAT &&
 	    !(service->flags & LB_S_TRACKED && service->proto == IPPROTO_UDP))
 		out->traffic.active = LB_UNKNOWN;
-	/* A process of this host answers by the kernel, past the datapath. */
-	if (backend->mode == LB_MODE_LOCAL)
+	/* Of the others answers do not pass the datapath. */
+	if (backend->mode != LB_MODE_FULLNAT && backend->mode != LB_MODE_NAT)
 		out->traffic.failed = LB_UNKNOWN;
 	if (backend->mode == LB_MODE_FULLNAT)
 		out->traffic.ports_limit =

@@ -133,6 +133,7 @@ int lb_get_status(struct lb *lb, struct lb_status **out, struct lb_error *err)
 		status->bytes += status->maps[i].bytes;
 	}
 	status->map_count = LB_MAP_COUNT;
+	status->from_count = lb_agent_read(lb, status->from);
 	*out = status;
 	return 0;
 }

@@ -177,13 +177,29 @@ const char *lb_mode_name(enum lb_mode mode)
 		return "nat";
 	case LB_MODE_LOCAL:
 		return "local";
+	case LB_MODE_DSR:
+		return "dsr";
+	case LB_MODE_IPIP:
+		return "ipip";
+	case LB_MODE_GUE:
+		return "gue";
 	}
 	return "unknown";
 }
 
+bool lb_mode_keeps_packet(enum lb_mode mode)
+{
+	return mode == LB_MODE_DSR || lb_mode_is_tunnel(mode);
+}
+
+bool lb_mode_is_tunnel(enum lb_mode mode)
+{
+	return mode == LB_MODE_IPIP || mode == LB_MODE_GUE;
+}
+
 int lb_mode_parse(const char *text, enum lb_mode *out)
 {
-	for (enum lb_mode mode = LB_MODE_FULLNAT; mode <= LB_MODE_LOCAL; mode++) {
+	for (enum lb_mode mode = LB_MODE_FULLNAT; mode <= LB_MODE_GUE; mode++) {
 		if (!strcmp(text, lb_mode_name(mode))) {
 			*out = mode;
 			return 0;

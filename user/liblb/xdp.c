@@ -53,7 +53,7 @@ bool lb_xdp_is_ours(const struct lb *lb, __u32 program_id)
 	int fd = bpf_prog_get_fd_by_id(program_id);
 	bool is_found = false;
 
-	if (fd < 0 || bpf_obj_get_info_by_fd(lb->maps[LB_MAP_CONTROL].fd, &map, &size)) {
+	if (fd < 0 || bpf_obj_get_info_by_fd(lb->maps[LB_MAP_COUNTERS].fd, &map, &size)) {
 		if (fd >= 0)
 			close(fd);
 		return false;
