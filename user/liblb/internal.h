@@ -158,6 +158,7 @@ struct lb_route_answer {
 	union lb_addr source;	/* that the host itself would use */
 	union lb_addr next_hop; /* the gateway, or the address itself */
 	bool is_local;
+	__u32 mtu; /* the route's own; 0: the interface's */
 };
 int lb_route_get(struct lb *lb, const union lb_addr *addr, struct lb_route_answer *out);
 /* Has the kernel resolve the neighbour and keep it fresh (NTF_EXT_MANAGED), or stop that. */

@@ -75,6 +75,15 @@ void lb_route_close(struct lb *lb)
 	lb->netlink = NULL;
 }
 
+static __u32 read_mtu(const struct nlattr *metrics)
+{
+	const struct nlattr *attr;
+
+	mnl_attr_for_each_nested(attr, metrics) if (mnl_attr_get_type(attr) ==
+						    RTAX_MTU) return mnl_attr_get_u32(attr);
+	return 0;
+}
+
 static int parse_route(const struct nlmsghdr *message, void *data)
 {
 	const struct rtmsg *route = mnl_nlmsg_get_payload(message);
@@ -94,6 +103,9 @@ static int parse_route(const struct nlmsghdr *message, void *data)
 			break;
 		case RTA_GATEWAY:
 			lb_netlink_read_addr(attr, &out->next_hop);
+			break;
+		case RTA_METRICS:
+			out->mtu = read_mtu(attr);
 			break;
 		}
 	}
