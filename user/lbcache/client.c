@@ -210,7 +210,8 @@ static void begin_answer(struct worker *worker, struct client *client, const cha
 	timer_stop(&client->timer);
 	client->began_ms = worker->now_ms;
 	client->sent = 0;
-	client->is_closing = head->is_close;
+	client->is_closing =
+		head->is_close || __atomic_load_n(&worker->server->is_draining, __ATOMIC_RELAXED);
 	client->is_old = head->minor == 0;
 	client->is_heading = head->method == HTTP_M_HEAD;
 	client->is_patient = http_find(head, HTTP_RANGE) || http_find(head, HTTP_IF_NONE_MATCH) ||

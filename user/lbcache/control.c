@@ -11,6 +11,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "handover.h"
+#include "metrics.h"
 #include "worker.h"
 
 #define LINE_MAX_SIZE 16384
@@ -279,7 +281,8 @@ static json_t *answer(struct server *server, char *line)
 	return refuse("unknown request");
 }
 
-static void serve(struct server *server, int fd)
+/* False: it is served no more. */
+static bool serve(struct server *server, int fd)
 {
 	const struct timeval limit = { .tv_sec = 2 };
 	char line[LINE_MAX_SIZE];
@@ -292,15 +295,18 @@ static void serve(struct server *server, int fd)
 	do {
 		ret = recv(fd, line + len, sizeof(line) - 1 - len, 0);
 		if (ret <= 0)
-			return;
+			return true;
 		len += (size_t)ret;
 	} while (line[len - 1] != '\n' && len < sizeof(line) - 1);
 	line[len - 1] = '\0';
+	if (!strcmp(line, "handover"))
+		return !handover_give(server, fd);
 	json = answer(server, line);
 	if (!json)
-		return;
+		return true;
 	(void)json_dumpfd(json, fd, JSON_COMPACT);
 	json_decref(json);
+	return true;
 }
 
 static void *run(void *arg)
@@ -311,8 +317,17 @@ static void *run(void *arg)
 		int fd = accept4(control->fd, NULL, NULL, SOCK_CLOEXEC);
 
 		if (fd >= 0) {
-			serve(control->server, fd);
+			bool is_served = serve(control->server, fd);
+
+			if (!is_served) { /* before the other one hears the end of it */
+				(void)close(control->fd);
+				metrics_stop();
+			}
 			(void)close(fd);
+			if (!is_served) {
+				handover_drain(control->server);
+				return NULL;
+			}
 		} else if (errno != EINTR && errno != ECONNABORTED) {
 			(void)usleep(100000); /* out of descriptors, perhaps */
 		}

@@ -14,6 +14,7 @@
 
 #include "control.h"
 #include "fill.h"
+#include "handover.h"
 #include "log.h"
 #include "metrics.h"
 #include "options.h"
@@ -131,12 +132,18 @@ static int listen_all(struct server *server)
 		struct service *service = &server->services[i];
 		char text[ADDRESS_TEXT_SIZE];
 
-		for (unsigned int n = 0; n < server->worker_count; n++) {
+		/* Some may have been taken over. */
+		while (service->listener_count < server->worker_count) {
 			int fd = open_listener(&service->listen);
 
 			if (fd < 0)
 				return refuse(address_format(&service->listen, text), -fd);
-			if (worker_listen(server->workers[n], service, fd))
+			service->listeners[service->listener_count++] = fd;
+		}
+		for (unsigned int n = 0; n < service->listener_count; n++) {
+			struct worker *worker = server->workers[n % server->worker_count];
+
+			if (worker_listen(worker, service, service->listeners[n]))
 				return refuse("listening", ENOMEM);
 		}
 	}
@@ -165,7 +172,7 @@ int main(int argc, char **argv)
 	struct server *server;
 	const char *what;
 	sigset_t signals;
-	int signal, ret;
+	int signal, ret, before = -1;
 
 	options_read(argc, argv, &options);
 	if (enter_instance(&options))
@@ -184,6 +191,12 @@ int main(int argc, char **argv)
 			return refuse(options.log_path, -ret);
 	}
 	add_alone(server, &options);
+	server->main_thread = pthread_self();
+	if (options.is_taking_over) {
+		ret = handover_take(server, options.control_path, &before);
+		if (ret)
+			return refuse("--take-over", -ret);
+	}
 	for (unsigned int i = 0; i < server->worker_count; i++) {
 		ret = worker_start(server, i);
 		if (ret)
@@ -192,6 +205,11 @@ int main(int argc, char **argv)
 	ret = listen_all(server);
 	if (ret)
 		return ret;
+	if (before >= 0) {
+		ret = handover_end(before);
+		if (ret)
+			return refuse("--take-over", -ret);
+	}
 	if (options.control_path) {
 		ret = control_start(server, options.control_path);
 		if (ret)
@@ -210,7 +228,8 @@ int main(int argc, char **argv)
 	server->is_stopping = true;
 	for (unsigned int i = 0; i < server->worker_count; i++)
 		(void)pthread_join(server->workers[i]->thread, NULL);
-	if (options.control_path)
+	/* Else it is the new one's. */
+	if (options.control_path && !server->is_draining)
 		(void)unlink(options.control_path);
 	log_close(server->log);
 	return 0;

@@ -14,6 +14,8 @@
 #define IDLE_S 10u
 #define TEXT "text/plain; version=0.0.4; charset=utf-8"
 
+static struct MHD_Daemon *serving;
+
 static void head(FILE *out, const char *name, const char *type, const char *help)
 {
 	(void)fprintf(out, "# HELP lbcache_%s %s\n# TYPE lbcache_%s %s\n", name, help, name, type);
@@ -130,9 +132,18 @@ int metrics_start(const struct server *server, const union address *address)
 	if (address->any.sa_family == AF_INET6)
 		flags |= MHD_USE_IPv6;
 	errno = 0;
-	if (MHD_start_daemon(flags, 0, NULL, NULL, on_request, (void *)(uintptr_t)server,
-			     MHD_OPTION_SOCK_ADDR, &address->any, MHD_OPTION_CONNECTION_LIMIT,
-			     CONNECTIONS, MHD_OPTION_CONNECTION_TIMEOUT, IDLE_S, MHD_OPTION_END))
+	serving = MHD_start_daemon(flags, 0, NULL, NULL, on_request, (void *)(uintptr_t)server,
+				   MHD_OPTION_SOCK_ADDR, &address->any, MHD_OPTION_CONNECTION_LIMIT,
+				   CONNECTIONS, MHD_OPTION_CONNECTION_TIMEOUT, IDLE_S,
+				   MHD_OPTION_END);
+	if (serving)
 		return 0;
 	return errno ? -errno : -EADDRINUSE;
+}
+
+void metrics_stop(void)
+{
+	if (serving)
+		MHD_stop_daemon(serving);
+	serving = NULL;
 }

@@ -9,5 +9,7 @@
 
 /* Serves /metrics at the address by a thread of its own. -errno. */
 int metrics_start(const struct server *server, const union address *address);
+/* Lets go of the address, so that another process can have it. */
+void metrics_stop(void);
 
 #endif

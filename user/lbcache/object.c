@@ -130,6 +130,27 @@ static struct piece add_value(struct object *object, size_t *at, const struct ob
 	return add_text(object, at, http_value(parts->data, parts->head, id));
 }
 
+size_t object_length(const struct object *object)
+{
+	struct piece last = object->is_mark ? object->key : object->body;
+
+	return sizeof(*object) + last.at + last.len;
+}
+
+static size_t size_of(struct object *object)
+{
+	return malloc_usable_size(object) + sizeof(size_t); /* its head in the heap */
+}
+
+void object_adopt(struct object *object, uint32_t service)
+{
+	object->refs = 1;
+	object->service = service;
+	object->next = object->newer = object->older = NULL;
+	object->is_linked = false;
+	object->size = size_of(object);
+}
+
 static struct object *allocate(size_t bytes, uint32_t service, uint64_t hash)
 {
 	struct object *object = malloc(sizeof(*object) + bytes);
@@ -140,7 +161,7 @@ static struct object *allocate(size_t bytes, uint32_t service, uint64_t hash)
 	object->refs = 1;
 	object->service = service;
 	object->hash = hash;
-	object->size = malloc_usable_size(object) + sizeof(size_t); /* its head in the heap */
+	object->size = size_of(object);
 	return object;
 }
 

@@ -81,6 +81,11 @@ char *object_merge_heads(const struct object *old, const struct object_parts *pa
 /* The old body with such a head. */
 struct object *object_new_renewed(const struct object *old, const struct object_parts *parts);
 
+/* Of the struct and its bytes, without what the heap adds. */
+size_t object_length(const struct object *object);
+/* Makes a copy of an object's whole length in a heap block an object of its own, in no store. */
+void object_adopt(struct object *object, uint32_t service);
+
 /* The fields that go to a client, without framing, one-hop fields and Age; the length. */
 size_t object_write_fields(const struct object_parts *parts, char *buf);
 #define OBJECT_FIELDS_MAX (HTTP_HEAD_MAX + 4 * HTTP_FIELDS_MAX + 64)

@@ -32,6 +32,7 @@ static const char usage[] =
 	"  --user NAME           whom to become when started by root (nobody)\n"
 	"  --log PATH            the access log, '-' for standard output; --log-json as JSON\n"
 	"  --metrics ADDR:PORT   figures for Prometheus there, at /metrics\n"
+	"  --take-over           pages and sockets of the lbcache that runs here, which then ends\n"
 	"  -V, --version  -h, --help\n";
 
 enum long_option {
@@ -52,6 +53,7 @@ enum long_option {
 	O_LOG,
 	O_LOG_JSON,
 	O_METRICS,
+	O_TAKE_OVER,
 };
 
 static const struct option long_options[] = {
@@ -73,6 +75,7 @@ static const struct option long_options[] = {
 	{ "log", required_argument, NULL, O_LOG },
 	{ "log-json", no_argument, NULL, O_LOG_JSON },
 	{ "metrics", required_argument, NULL, O_METRICS },
+	{ "take-over", no_argument, NULL, O_TAKE_OVER },
 	{ "version", no_argument, NULL, 'V' },
 	{ "help", no_argument, NULL, 'h' },
 	{ NULL, 0, NULL, 0 },
@@ -214,6 +217,9 @@ static void take(int letter, struct options *out)
 		break;
 	case O_METRICS:
 		read_address("--metrics", &out->metrics);
+		break;
+	case O_TAKE_OVER:
+		out->is_taking_over = true;
 		break;
 	case O_LOG_JSON:
 		out->is_log_json = true;

@@ -7,7 +7,7 @@
 
 struct options {
 	const char *netns, *log_path, *control_path, *user;
-	bool is_log_json;
+	bool is_log_json, is_taking_over;
 	unsigned int threads;
 	struct limits limits;
 	union address listen, metrics; /* without family: none */

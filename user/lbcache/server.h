@@ -45,6 +45,8 @@ struct service {
 	char name[NAME_SIZE];
 	union address listen;
 	struct rules *_Atomic rules;
+	int listeners[WORKERS_MAX]; /* the workers' in turn */
+	unsigned int listener_count;
 	union address backends[BACKENDS_MAX];
 	unsigned int backend_count;
 };
@@ -73,6 +75,8 @@ struct server {
 	unsigned int worker_count;
 	struct worker *workers[WORKERS_MAX];
 	bool is_stopping;
+	bool is_draining; /* another process takes the clients */
+	pthread_t main_thread;
 	_Atomic uint32_t connections;
 	_Atomic uint16_t *per_address; /* connections by hash of the client's address */
 };

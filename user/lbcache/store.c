@@ -6,6 +6,7 @@
  */
 #include "store.h"
 
+#include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -329,6 +330,24 @@ void store_walk(struct store *store, void (*fn)(struct object *object, void *arg
 			fn(object, arg);
 		(void)pthread_mutex_unlock(lock);
 	}
+}
+
+int store_list(struct store *store, struct object ***out, size_t *count)
+{
+	size_t i = 0, limit;
+	struct object **list;
+
+	(void)pthread_mutex_lock(&store->queue_lock);
+	limit = store->counts.objects + store->counts.marks;
+	list = malloc((limit + 1) * sizeof(struct object *));
+	for (struct object *object = list ? store->oldest : NULL; object; object = object->newer)
+		list[i++] = object_ref(object);
+	(void)pthread_mutex_unlock(&store->queue_lock);
+	if (!list)
+		return -ENOMEM;
+	*out = list;
+	*count = i;
+	return 0;
 }
 
 void store_count(struct store *store, struct store_counts *out)

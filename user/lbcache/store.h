@@ -59,6 +59,8 @@ unsigned int store_purge_if(struct store *store, store_test test, const void *ar
 
 /* Calls fn for each object, in no order, with the bucket locked: it must be short. */
 void store_walk(struct store *store, void (*fn)(struct object *object, void *arg), void *arg);
+/* All of them, from old to new, each with a reference; the caller frees *out. -ENOMEM. */
+int store_list(struct store *store, struct object ***out, size_t *count);
 void store_count(struct store *store, struct store_counts *out);
 
 #endif

@@ -14,6 +14,7 @@
 
 #define EVENTS_MAX 256
 #define TURN_MS 500		   /* at the latest, another turn */
+#define IDLE_MS 1000		   /* of clients while this process ends */
 #define CLOCK_BASE_MS (1ull << 42) /* so that a page may be older than the machine is up */
 
 static const unsigned int lengths_ms[TIMER_CLASSES] = {
@@ -173,6 +174,39 @@ static void read_clocks(struct worker *worker)
 	worker->now = now.tv_sec;
 }
 
+/* Those started so long ago are due now. */
+static void hurry(struct worker *worker, enum timer_class class, unsigned int ms)
+{
+	struct timer *head = &worker->timers[class], *timer;
+
+	while ((timer = head->next) != head &&
+	       timer->due_ms + ms <= worker->now_ms + lengths_ms[class]) {
+		timer_stop(timer);
+		timer->on_due(worker, timer);
+	}
+}
+
+/* Connections that wait at a listening socket are the new process's; idle clients are closed. */
+static void let_go(struct worker *worker)
+{
+	hurry(worker, TIMER_KEEP, IDLE_MS);
+	while (worker->listeners) {
+		struct listener *listener = worker->listeners;
+
+		worker->listeners = listener->next;
+		/* Closing would not: the new process has the same open file. */
+		(void)epoll_ctl(worker->epoll_fd, EPOLL_CTL_DEL, listener->watch.fd, NULL);
+		worker_bury(worker, &listener->watch);
+	}
+}
+
+void worker_wake(struct worker *worker)
+{
+	const uint64_t one = 1;
+
+	(void)!write(worker->event.fd, &one, sizeof(one));
+}
+
 static void *run(void *arg)
 {
 	struct worker *worker = arg;
@@ -189,6 +223,8 @@ static void *run(void *arg)
 				watch->on_event(worker, watch, events[i].events);
 		}
 		run_timers(worker);
+		if (__atomic_load_n(&worker->server->is_draining, __ATOMIC_RELAXED))
+			let_go(worker);
 		read_inbox(worker);
 		free_dead(worker);
 	}
@@ -220,6 +256,8 @@ int worker_listen(struct worker *worker, struct service *service, int fd)
 	if (!listener)
 		return -ENOMEM;
 	listener->service = service;
+	listener->next = worker->listeners;
+	worker->listeners = listener;
 	worker_watch(worker, &listener->watch, fd, on_accept);
 	return 0;
 }

@@ -50,6 +50,8 @@ struct worker {
 	time_t now;
 	struct timer timers[TIMER_CLASSES]; /* heads of rings */
 	struct watch *dead;
+	struct listener *listeners;
+	bool has_let_go;    /* of its listeners */
 	struct watch event; /* the inbox's bell */
 	pthread_mutex_t inbox_lock;
 	struct fill **inbox;
@@ -63,6 +65,7 @@ struct worker {
 
 struct listener {
 	struct watch watch;
+	struct listener *next;
 	struct service *service;
 };
 
@@ -77,6 +80,9 @@ void worker_watch(struct worker *worker, struct watch *watch, int fd,
 		  void (*on_event)(struct worker *, struct watch *, uint32_t));
 /* Closes, and frees the struct that the watch is the first member of at the turn's end. */
 void worker_bury(struct worker *worker, struct watch *watch);
+
+/* Has it look around at once. From any thread. */
+void worker_wake(struct worker *worker);
 
 void timer_start(struct worker *worker, struct timer *timer, enum timer_class class,
 		 void (*on_due)(struct worker *, struct timer *));
