@@ -406,6 +406,36 @@ metrics() {
 	[ "$(in_ns lb curl -sS -o /dev/null -w '%{http_code}' http://127.0.0.1:9407/)" = 404 ]
 }
 
+# logged PATTERN: a line like that comes.
+logged() {
+	wait_for 5 grep -qE "$1" "$WORK/access.log" || {
+		echo "no line '$1' in: $(tail -n 3 "$WORK/access.log")"
+		return 1
+	}
+}
+
+access_log() {
+	local page="/h/log?Cache-Control=max-age%3D60"
+
+	: >"$WORK/access.log"
+	restart_cache --backend 192.0.2.11:5000 --log "$WORK/access.log"
+	get -o /dev/null -A 'agent "7"' -e http://a.example/ "$URL$page" -o /dev/null "$URL$page"
+	get -o /dev/null -A '' "$URL$page" -X POST -d x
+	get -o /dev/null -H 'Host: a b' "$URL/bad"
+	logged '^198.51.100.2 - - \[.*\] "GET /h/log\?Cache-Control=max-age%3D60 HTTP/1.1" 200 [0-9]+ "http://a.example/" "agent \\x227\\x22" miss$'
+	logged '"GET /h/log\?.* 200 [0-9]+ "http://a.example/" "agent \\x227\\x22" hit$'
+	logged '"POST /h/log\?.* 200 [0-9]+ "-" "-" pass$'
+	logged '"- - HTTP/1.1" 400 [0-9]+ "-" "-" none$'
+	: >"$WORK/access.log"
+	restart_cache --backend 192.0.2.11:5000 --log "$WORK/access.log" --log-json
+	get -o /dev/null -A 'agent "7"' "$URL$page"
+	logged '"cache":"miss"'
+	"$PYTHON" -c 'import json, sys
+line = json.loads(sys.stdin.readline())
+sys.exit((line["agent"], line["status"], line["host"], line["client"])
+	!= ("agent \"7\"", 200, sys.argv[1], "198.51.100.2"))' "$FRONT" <"$WORK/access.log"
+}
+
 start_pages() {
 	start_in "$1" "pages-$1" "$PYTHON" "$TESTS/servers/pages.py" "$1" 5000
 	wait_for 10 is_listening "$1" 5000
@@ -441,4 +471,5 @@ check "upgrades pass through" upgrades_pass_through
 check "a slow head is ended" slow_heads_are_ended
 check "the operator's rules" operators_ttl
 check "a dead backend costs nothing" a_dead_backend_costs_nothing
+check "the access log, combined and as JSON" access_log
 check "memory holds its cap in a scan" memory_holds

@@ -12,6 +12,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "log.h"
+
 static void on_event(struct worker *worker, struct watch *watch, uint32_t events);
 
 /* ---- limits --------------------------------------------------------------------------------- */
@@ -126,6 +128,8 @@ static void let_go(struct worker *worker, struct client *client)
 	object_unref(client->object);
 	request_unref(client->request);
 	free(client->owned);
+	free(client->note);
+	client->note = NULL;
 	client->object = NULL;
 	client->request = NULL;
 	client->owned = NULL;
@@ -223,6 +227,7 @@ static void begin_answer(struct worker *worker, struct client *client, const cha
 	client->body_chunked = (struct http_chunked){ 0 };
 	client->is_body_done = head->framing == HTTP_BODY_NONE ||
 			       (head->framing == HTTP_BODY_LENGTH && head->content_length == 0);
+	log_note(worker, client, data);
 	client_answer(worker, client, data);
 }
 
@@ -315,6 +320,8 @@ void client_answered(struct worker *worker, struct client *client)
 		return;
 	}
 	client->state = CLIENT_HEAD;
+	client->source = FROM_NONE;
+	client->sent = 0;
 	timer_start(worker, &client->timer, TIMER_KEEP, on_keep_due);
 	/* While the request came while this answer was under way, no event will tell. */
 	if (!client->is_busy)

@@ -30,6 +30,8 @@ enum client_source {		/* of the answer, for Cache-Status, counters and the log *
 #define LINE_SIZE 640
 #define IOV_MAX_PIECES 6
 
+struct log_note;
+
 struct client {
 	struct watch watch; /* first: worker_bury frees it */
 	struct timer timer, body_timer;
@@ -69,6 +71,7 @@ struct client {
 	struct iovec iov[IOV_MAX_PIECES];
 	unsigned int iov_count, iov_at;
 	/* for the log */
+	struct log_note *note; /* of the request; NULL without a log */
 	uint64_t began_ms, sent;
 	uint16_t status;
 };

@@ -31,9 +31,9 @@
 	X(KEEP_ALIVE, "keep-alive") X(LAST_MODIFIED, "last-modified") X(LOCATION, "location") \
 	X(PRAGMA, "pragma") X(PROXY_AUTHENTICATE, "proxy-authenticate") \
 	X(PROXY_AUTHORIZATION, "proxy-authorization") X(PROXY_CONNECTION, "proxy-connection") \
-	X(RANGE, "range") X(SET_COOKIE, "set-cookie") X(SURROGATE_KEY, "surrogate-key") \
+	X(RANGE, "range") X(REFERER, "referer") X(SET_COOKIE, "set-cookie") X(SURROGATE_KEY, "surrogate-key") \
 	X(TE, "te") X(TRAILER, "trailer") X(TRANSFER_ENCODING, "transfer-encoding") \
-	X(UPGRADE, "upgrade") X(VARY, "vary") X(VIA, "via") \
+	X(UPGRADE, "upgrade") X(USER_AGENT, "user-agent") X(VARY, "vary") X(VIA, "via") \
 	X(X_FORWARDED_FOR, "x-forwarded-for") X(X_FORWARDED_PROTO, "x-forwarded-proto")
 /* clang-format on */
 

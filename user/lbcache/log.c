@@ -141,52 +141,114 @@ static size_t put_quoted(char *buf, size_t size, struct text text, bool is_json)
 	return at;
 }
 
-/* A hit has no copy of its request: what it asked for is the object's key. */
-static struct text target_of(const struct client *client)
+/* What the line tells of the request, which is gone when its answer is out. */
+struct log_note {
+	struct text method, target, host, referer, agent;
+	char bytes[];
+};
+
+static struct text copy(char **at, struct text text)
 {
-	if (client->request)
-		return http_text(client->request->data, client->request->head.target);
-	return object_text(client->object, client->object->key);
+	struct text out = { *at, text.len };
+
+	if (text.len)
+		memcpy(*at, text.at, text.len);
+	*at += text.len;
+	return out;
+}
+
+void log_note(const struct worker *worker, struct client *client, const char *data)
+{
+	const struct http_head *head = &worker->head;
+	const struct text method = http_text(data, head->method_name),
+			  target = http_text(data, head->target),
+			  host = http_text(data, head->host),
+			  referer = http_value(data, head, HTTP_REFERER),
+			  agent = http_value(data, head, HTTP_USER_AGENT);
+	struct log_note *note;
+	char *at;
+
+	if (!worker->server->log)
+		return;
+	note = malloc(sizeof(*note) + method.len + target.len + host.len + referer.len + agent.len);
+	if (!note)
+		return;
+	at = note->bytes;
+	note->method = copy(&at, method);
+	note->target = copy(&at, target);
+	note->host = copy(&at, host);
+	note->referer = copy(&at, referer);
+	note->agent = copy(&at, agent);
+	client->note = note;
+}
+
+#define QUOTED_MAX 1024
+
+/* The note's texts, ready for their quotes; "-" stands for none, as the format has it. */
+struct quoted {
+	char method[64], target[QUOTED_MAX], host[256], referer[QUOTED_MAX], agent[QUOTED_MAX];
+};
+
+static void quote(char *buf, size_t size, struct text text, bool is_json)
+{
+	if (text.len || is_json)
+		(void)put_quoted(buf, size, text, is_json);
+	else
+		(void)snprintf(buf, size, "-");
+}
+
+static void quote_note(const struct log_note *note, bool is_json, struct quoted *out)
+{
+	static const struct log_note nothing;
+
+	if (!note)
+		note = &nothing;
+	quote(out->method, sizeof(out->method), note->method, is_json);
+	quote(out->target, sizeof(out->target), note->target, is_json);
+	quote(out->host, sizeof(out->host), note->host, is_json);
+	quote(out->referer, sizeof(out->referer), note->referer, is_json);
+	quote(out->agent, sizeof(out->agent), note->agent, is_json);
+}
+
+/* "192.0.2.1:80" and "[2001:db8::1]:80" without port and brackets. */
+static const char *cut_port(char *peer)
+{
+	char *end = strrchr(peer, peer[0] == '[' ? ']' : ':');
+
+	if (end)
+		*end = '\0';
+	return peer + (peer[0] == '[');
 }
 
 static int write_line(const struct access_log *log, const struct worker *worker,
 		      const struct client *client, char *line, size_t size)
 {
-	const struct request *request = client->request;
-	char peer[ADDRESS_TEXT_SIZE], when[40], target[1024] = "-";
-	const char *method = "-";
+	char peer[ADDRESS_TEXT_SIZE], when[40];
+	const char *from;
+	struct quoted quoted;
 	struct tm tm = { 0 };
-	int method_len = 1;
 
 	(void)gmtime_r(&worker->now, &tm);
 	(void)address_format(&client->peer, peer);
-	if (strrchr(peer, ':'))
-		*strrchr(peer, ':') = '\0';
-	if (request || client->object) {
-		(void)put_quoted(target, sizeof(target), target_of(client), log->is_json);
-		method = client->is_heading ? "HEAD" : "GET";
-		method_len = (int)strlen(method);
-	}
-	if (request) {
-		method = request->data + request->head.method_name.at;
-		method_len = request->head.method_name.len;
-	}
+	from = cut_port(peer);
+	quote_note(client->note, log->is_json, &quoted);
 	if (log->is_json) {
 		(void)strftime(when, sizeof(when), "%Y-%m-%dT%H:%M:%SZ", &tm);
 		return snprintf(line, size,
 				"{\"time\":\"%s\",\"client\":\"%s\",\"service\":\"%s\","
-				"\"method\":\"%.*s\",\"target\":\"%s\",\"status\":%u,"
-				"\"bytes\":%llu,\"ms\":%llu,\"cache\":\"%s\"}\n",
-				when, peer, client->service->name, method_len, method, target,
-				client->status, (unsigned long long)client->sent,
+				"\"method\":\"%s\",\"host\":\"%s\",\"target\":\"%s\","
+				"\"status\":%u,\"bytes\":%llu,\"ms\":%llu,\"cache\":\"%s\","
+				"\"referer\":\"%s\",\"agent\":\"%s\"}\n",
+				when, from, client->service->name, quoted.method, quoted.host,
+				quoted.target, client->status, (unsigned long long)client->sent,
 				(unsigned long long)(worker->now_ms - client->began_ms),
-				source_word(client->source));
+				source_word(client->source), quoted.referer, quoted.agent);
 	}
 	(void)strftime(when, sizeof(when), "%d/%b/%Y:%H:%M:%S +0000", &tm);
-	return snprintf(line, size, "%s - - [%s] \"%.*s %s HTTP/1.%d\" %u %llu \"-\" \"-\" %s\n",
-			peer, when, method_len, method, target, client->is_old ? 0 : 1,
-			client->status, (unsigned long long)client->sent,
-			source_word(client->source));
+	return snprintf(line, size, "%s - - [%s] \"%s %s HTTP/1.%d\" %u %llu \"%s\" \"%s\" %s\n",
+			from, when, quoted.method, quoted.target, client->is_old ? 0 : 1,
+			client->status, (unsigned long long)client->sent, quoted.referer,
+			quoted.agent, source_word(client->source));
 }
 
 void log_answer(struct worker *worker, const struct client *client)
