@@ -38,7 +38,12 @@ enum lb_check_verdict {
 	X(EXIT, exit, LB_CHECK_BAD, "the command ended with this status")                          \
 	X(SIGNAL, signal, LB_CHECK_BAD, "the command was ended by this signal")                    \
 	X(COMMAND_TIMEOUT, command_timeout, LB_CHECK_BAD, "the command did not end within the timeout") \
-	X(LOCAL, local, LB_CHECK_UNKNOWN, "this host could not check (error number)")
+	X(LOCAL, local, LB_CHECK_UNKNOWN, "this host could not check (error number)") \
+	X(LIVE_REFUSED, live_refused, LB_CHECK_BAD, "so many live connections in a row failed: reset in answer to the SYN") \
+	X(LIVE_UNREACHABLE, live_unreachable, LB_CHECK_BAD, "so many live connections in a row failed: ICMP said unreachable") \
+	X(LIVE_UNANSWERED, live_unanswered, LB_CHECK_BAD, "so many live connections in a row got no answer") \
+	X(LIVE_TRIAL, live_trial, LB_CHECK_UNKNOWN, "gets a tenth of its weight, to see whether connections are answered again") \
+	X(LIVE_ANSWERED, live_answered, LB_CHECK_GOOD, "live connections are answered")
 /* clang-format on */
 
 enum lb_check_reason {

@@ -129,19 +129,20 @@ struct lb_timeouts {	   /* seconds */
 struct lb_health_config {
 	enum lb_check_type type;
 	enum lb_all_down on_all_down;
-	__u32 interval_ms;		  /* default 2,000 */
-	__u32 timeout_ms;		  /* 0: lb_health_timeout() */
-	__u32 slow_start_ms;		  /* 0, the default: at once */
-	__u16 rise, fall;		  /* results in a row that change the health: 2 and 3 */
-	__u16 port;			  /* 0: the backend's */
-	__u16 status_low, status_high;	  /* http: 200 to 399 */
-	bool is_verified;		  /* https: the certificate, for host */
-	char path[LB_CHECK_TEXT_SIZE];	  /* http: "/" */
-	char host[LB_CHECK_TEXT_SIZE];	  /* http: of the request and certificate; dns: asked for */
-	char body[LB_CHECK_TEXT_SIZE];	  /* http: must be in the body's first 64 KiB */
-	char ca[LB_CHECK_TEXT_SIZE];	  /* https: a file of trusted certificates */
-	char send[LB_CHECK_TEXT_SIZE];	  /* tcp, udp */
-	char expect[LB_CHECK_TEXT_SIZE];  /* tcp, udp: must be in the answer */
+	__u32 interval_ms;		 /* default 2,000 */
+	__u32 timeout_ms;		 /* 0: lb_health_timeout() */
+	__u32 slow_start_ms;		 /* 0, the default: at once */
+	__u16 rise, fall;		 /* results in a row that change the health: 2 and 3 */
+	__u16 port;			 /* 0: the backend's */
+	__u16 status_low, status_high;	 /* http: 200 to 399 */
+	bool is_passive;		 /* live connections are watched too, also without a type */
+	bool is_verified;		 /* https: the certificate, for host */
+	char path[LB_CHECK_TEXT_SIZE];	 /* http: "/" */
+	char host[LB_CHECK_TEXT_SIZE];	 /* http: of the request and certificate; dns: asked for */
+	char body[LB_CHECK_TEXT_SIZE];	 /* http: must be in the body's first 64 KiB */
+	char ca[LB_CHECK_TEXT_SIZE];	 /* https: a file of trusted certificates */
+	char send[LB_CHECK_TEXT_SIZE];	 /* tcp, udp */
+	char expect[LB_CHECK_TEXT_SIZE]; /* tcp, udp: must be in the answer */
 	char command[LB_CHECK_TEXT_SIZE]; /* exec: for /bin/sh */
 };
 #define LB_TUNNEL_SOURCES_MAX 2
@@ -197,6 +198,8 @@ void lb_backend_config_init(struct lb_backend_config *backend);
 
 /* The defaults for checks of this type. */
 void lb_health_config_init(struct lb_health_config *health, enum lb_check_type type);
+/* Whether lbd has anything to find out about the backends. */
+bool lb_health_is_on(const struct lb_health_config *health);
 /* The timeout that counts: the one given, else one second or the interval if that is less. */
 __u32 lb_health_timeout(const struct lb_health_config *health);
 
@@ -439,6 +442,14 @@ void lb_stats_free(struct lb_stats *stats);
 /* -ENOENT: the maps have no such backend. hint speeds the next search up; set it to ~0 at first. */
 int lb_get_health(const struct lb *lb, const char *service, const union lb_addr *addr, __u16 port,
 		  __u32 *hint, struct lb_backend_health *out);
+
+/* How attempts to open connections to a backend ended, since its number was first used. */
+struct lb_fate {
+	__u64 attempts, answered, refused, unreachable;
+};
+
+/* Of backends by number, as lb_get_health() leaves it in hint; quickest in order of number. */
+int lb_get_fates(const struct lb *lb, const __u32 *hints, unsigned int count, struct lb_fate *out);
 
 struct lb_health_change {
 	char service[LB_NAME_SIZE];

@@ -92,8 +92,8 @@ http {
 	uwsgi_temp_path $dir;
 	scgi_temp_path $dir;
 	server {
-		listen $(server_port "$name") backlog=4096;
-		listen [::]:$(server_port "$name") backlog=4096;
+		listen $(server_port "$name") backlog=${BACKLOG:-4096};
+		listen [::]:$(server_port "$name") backlog=${BACKLOG:-4096};
 		location / { return 200 "$name\n"; }
 		location = /blob { root $WORK; add_header X-Server $name; }
 	}

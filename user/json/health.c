@@ -18,14 +18,15 @@ __u64 health_age_ms(const struct lb_backend_health *health)
 json_t *health_json(const struct lb_service_config *service,
 		    const struct lb_backend_config *backend, const struct lb_backend_health *health)
 {
-	const bool is_known = health && service->health.type != LB_CHECK_NONE;
+	const bool is_known = health && lb_health_is_on(&service->health);
 	char text[LB_ADDR_TEXT_SIZE];
 
 	return json_pack(
-		"{s:s, s:s, s:s, s:s?, s:o, s:s?, s:s?, s:o, s:o, s:o}", "service", service->name,
-		"backend",
+		"{s:s, s:s, s:s, s:b, s:s?, s:o, s:s?, s:s?, s:o, s:o, s:o}", "service",
+		service->name, "backend",
 		lb_endpoint_format(&backend->addr, lb_backend_port(service, backend), text),
-		"check", lb_check_type_name(service->health.type), "health",
+		"check", lb_check_type_name(service->health.type), "passive",
+		service->health.is_passive, "health",
 		is_known ? lb_health_name(health->health) : NULL, "since_ms",
 		json_count(is_known && health->since_ns ? health_age_ms(health) : LB_UNKNOWN),
 		"reason", is_known ? lb_check_reason_name(health->reason) : NULL, "text",

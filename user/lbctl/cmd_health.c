@@ -11,7 +11,7 @@
 	"[every D] [timeout D] [rise N] [fall N] [port N] [get PATH] [host H] [status "            \
 	"LOW[-HIGH]] "                                                                             \
 	"[body TEXT] [verify on|off] [ca FILE] [send TEXT] [expect TEXT] [command CMD] "           \
-	"[on-all-down any|drop] [slow-start D]"
+	"[passive on|off] [on-all-down any|drop] [slow-start D]"
 
 static struct lb_health_config *as_health(void *into)
 {
@@ -92,6 +92,11 @@ static int take_verify(void *into, const char *value)
 	return word_switch(value, &as_health(into)->is_verified);
 }
 
+static int take_passive(void *into, const char *value)
+{
+	return word_switch(value, &as_health(into)->is_passive);
+}
+
 static int take_ca(void *into, const char *value)
 {
 	return take_text(as_health(into)->ca, value);
@@ -132,6 +137,7 @@ static const struct setting settings[] = {
 	{ "send", "a text of at most 255 characters", take_send },
 	{ "expect", "a text of at most 255 characters", take_expect },
 	{ "command", "a command for /bin/sh, at most 255 characters", take_command },
+	{ "passive", "on or off", take_passive },
 	{ "on-all-down", "any or drop", take_all_down },
 	{ "slow-start", "a duration as 30s, or 0", take_slow_start },
 	{ 0 },
@@ -156,7 +162,7 @@ static int set(const struct lbctl *ctl, struct words *words)
 	CLEANUP(session_end) struct session session = { 0 };
 	struct lb_service_config *service;
 	struct lb_health_config scratch;
-	bool is_changed;
+	bool is_changed, was_on;
 	char **rest;
 	int code;
 
@@ -176,13 +182,14 @@ static int set(const struct lbctl *ctl, struct words *words)
 	if (code)
 		return code;
 	words->next = rest;
+	was_on = lb_health_is_on(&service->health);
 	(void)read_words(words, &service->health, &is_changed);
-	if (service->health.type == LB_CHECK_NONE && *rest && strcmp(*rest, "none"))
+	if (!was_on && !lb_health_is_on(&service->health) && strcmp(*rest, "none"))
 		return refuse("service %s has no health check yet; name a type first, as in 'lbctl "
-			      "health set %s tcp'",
+			      "health set %s tcp', or 'passive on'",
 			      name, name);
 	code = session_commit(&session);
-	if (!code && service->health.type && !lb_daemon_is_running(session.lb))
+	if (!code && lb_health_is_on(&service->health) && !lb_daemon_is_running(session.lb))
 		note(ctl, "lbd is not running, so nothing is checked: start it with 'lbd'");
 	return code;
 }
@@ -230,7 +237,7 @@ static int list(const struct lbctl *ctl, struct words *words)
 
 		if (only && only != service)
 			continue;
-		has_checks |= service->health.type != LB_CHECK_NONE;
+		has_checks |= lb_health_is_on(&service->health);
 		list_service(&session, service, table, array);
 	}
 	code = ctl->is_json ? print_json(array) : print_table(table);
@@ -286,6 +293,9 @@ const struct command cmd_health = {
 		"every        from one check to the next (2s)\n"
 		"timeout      of one check (1s, at most 'every')\n"
 		"rise, fall   results in a row that bring a backend up (2) or down (3)\n"
+		"passive      live connections count too: when some in a row fail, a backend is "
+		"down at\n"
+		"             once (off); without a type it comes back by a trial\n"
 		"on-all-down  when all are down: go on with 'any' (the default), or 'drop'\n"
 		"slow-start   time in which a recovered or new backend gets its whole weight (0)\n"
 		"A backend that is down keeps its weight and gets no new connections.\n",

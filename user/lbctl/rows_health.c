@@ -22,6 +22,8 @@ const char *health_text(const struct lb_backend_health *health, char buf[LB_ADDR
 
 	if (health->health == LB_HEALTH_UP && health->cut)
 		(void)snprintf(buf, LB_ADDR_TEXT_SIZE, "up %u%%", percent);
+	else if (health->health == LB_HEALTH_DOWN && health->cut < LB_CUT_WHOLE)
+		(void)snprintf(buf, LB_ADDR_TEXT_SIZE, "trial %u%%", percent);
 	else
 		(void)snprintf(buf, LB_ADDR_TEXT_SIZE, "%s", lb_health_name(health->health));
 	return buf;
@@ -40,8 +42,12 @@ void health_row(struct table *table, const struct lb_service_config *service,
 	table_cell(table, "%s", service->name);
 	table_cell(table, "%s",
 		   lb_endpoint_format(&backend->addr, lb_backend_port(service, backend), text));
-	table_cell(table, "%s", lb_check_type_name(service->health.type));
-	if (!health || service->health.type == LB_CHECK_NONE) {
+	if (!service->health.type && service->health.is_passive)
+		table_cell(table, "passive");
+	else
+		table_cell(table, "%s%s", lb_check_type_name(service->health.type),
+			   service->health.is_passive ? "+passive" : "");
+	if (!health || !lb_health_is_on(&service->health)) {
 		for (int i = 0; i < 5; i++)
 			table_cell(table, "-");
 		return;

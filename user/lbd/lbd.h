@@ -50,10 +50,25 @@ struct target {
 	void *own;
 };
 
+/* What passive.c knows of a backend. */
+struct passive {
+	__u32 number; /* whose counters these are, ~0: not in the maps */
+	bool is_new;  /* they were not read before */
+	bool has_answered;
+	struct lb_fate seen;  /* as read last */
+	struct lb_fate since; /* as they were when an answer came last */
+	__u64 first_ns;	      /* when the first attempt since then was seen; 0: none yet */
+	__u64 wait_ns;	      /* how long answers take, the longest of late */
+	__u64 hold_ns;	      /* down: what it may not come back before */
+	__u64 back_ns;	      /* when it came back last */
+	unsigned int strikes; /* times it was taken out in a row */
+	unsigned int others;  /* of its service, that would be left */
+};
+
 struct member {
 	struct member *next;	  /* in its hash chain */
 	struct member *neighbour; /* at the same target */
-	struct target *target;
+	struct target *target;	  /* NULL: only live connections are watched */
 	const struct check *check;
 	char service[LB_NAME_SIZE];
 	union lb_addr addr;
@@ -62,6 +77,9 @@ struct member {
 	unsigned int generation; /* of the document that has it */
 	unsigned int good, bad;	 /* results in a row */
 	bool has_verdict;	 /* before that, the maps' word counts */
+	bool has_weight, is_tcp;
+	bool is_heard; /* its answers to new connections pass through the datapath */
+	struct passive passive;
 	struct lb_backend_health wanted;
 	struct timer step; /* slow start */
 };
@@ -79,7 +97,7 @@ struct lbd {
 	struct member *members[CHAINS];
 	unsigned int target_count, member_count, generation;
 	bool is_dirty; /* the maps may not say yet what members want */
-	struct timer sync, beat;
+	struct timer sync, beat, look;
 	struct watch signals, changes;
 	int ping_fd[2]; /* raw sockets, IPv4 and IPv6; -1 */
 	uint64_t random;
@@ -126,7 +144,18 @@ void targets_each(void (*fn)(struct target *target));
 void member_adopt(struct member *member); /* what the maps say of a backend without a verdict */
 void member_take(struct member *member, __u8 reason, __u16 detail, __u32 took_us);
 void member_forget(struct member *member);
+/* The new health counts at once, by the reason in wanted. */
+void member_change(struct member *member, __u8 health);
+void member_tell(const struct member *member, enum lb_event_kind kind);
 void state_sync(void);
+
+/* ---- passive.c: what becomes of live connections ------------------------------------------------
+ */
+
+int passive_load(void); /* -ENOMEM */
+/* Taken out so short a time ago that good results do not count yet. */
+bool passive_holds(const struct member *member);
+void passive_note_up(struct member *member);
 
 /* ---- probe.c: when a target is probed ----------------------------------------------------------
  */

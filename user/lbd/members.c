@@ -4,6 +4,7 @@
  * backend that is still checked in the same way does not notice.
  */
 #include <errno.h>
+#include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -24,6 +25,7 @@ static bool asks_the_same(const struct lb_health_config *a, const struct lb_heal
 	left.fall = right.fall;
 	left.slow_start_ms = right.slow_start_ms;
 	left.on_all_down = right.on_all_down;
+	left.is_passive = right.is_passive;
 	left.port = right.port; /* in the target */
 	return !memcmp(&left, &right, sizeof(left));
 }
@@ -51,6 +53,7 @@ static struct check *keep_check(const struct lb_health_config *from)
 	wanted.status_low = from->status_low;
 	wanted.status_high = from->status_high;
 	wanted.is_verified = from->is_verified;
+	wanted.is_passive = from->is_passive;
 	copy_text(wanted.path, from->path);
 	copy_text(wanted.host, from->host);
 	copy_text(wanted.body, from->body);
@@ -134,11 +137,36 @@ static struct member *add_member(const char *service, const union lb_addr *addr,
 	memcpy(member->service, service, sizeof(member->service));
 	member->addr = *addr;
 	member->port = port;
-	member->hint = ~0u;
+	member->hint = member->passive.number = ~0u;
 	member->next = *chain;
 	*chain = member;
 	lbd.member_count++;
 	return member;
+}
+
+/* Without a type there is nothing to probe. */
+static int join_target(struct member *member, const struct check *check, const union lb_addr *addr,
+		       __u16 port)
+{
+	struct target *target = NULL;
+
+	if (check->config.type != LB_CHECK_NONE) {
+		target = find_target(check, addr, port);
+		if (!target)
+			target = add_target(check, addr, port);
+		if (!target)
+			return -ENOMEM;
+		target->check = check;
+	}
+	if (member->target == target)
+		return 0;
+	leave_target(member);
+	member->target = target;
+	if (!target)
+		return 0;
+	member->neighbour = target->members;
+	target->members = member;
+	return 0;
 }
 
 static int load_backend(const struct lb_service_config *service,
@@ -148,23 +176,19 @@ static int load_backend(const struct lb_service_config *service,
 	const bool is_ping = check->config.type == LB_CHECK_PING;
 	const __u16 probed = is_ping ? 0 : check->config.port ? check->config.port : port;
 	struct member *member = find_member(service->name, &backend->addr, port);
-	struct target *target = find_target(check, &backend->addr, probed);
+	const enum lb_mode mode = lb_backend_mode(service, backend);
 
 	if (!member)
 		member = add_member(service->name, &backend->addr, port);
-	if (!target)
-		target = add_target(check, &backend->addr, probed);
-	if (!member || !target)
+	if (!member)
 		return -ENOMEM;
 	member->generation = lbd.generation;
 	member->check = check;
-	target->check = check;
-	if (member->target == target)
-		return 0;
-	leave_target(member);
-	member->target = target;
-	member->neighbour = target->members;
-	target->members = member;
+	member->has_weight = backend->weight && !backend->is_drained;
+	member->is_tcp = service->proto == IPPROTO_TCP;
+	member->is_heard = mode == LB_MODE_FULLNAT || (mode == LB_MODE_NAT && member->is_tcp);
+	if (join_target(member, check, &backend->addr, probed))
+		return -ENOMEM;
 	if (!member->has_verdict)
 		member_adopt(member);
 	return 0;
@@ -249,7 +273,7 @@ int members_load(struct lb_error *err)
 		const struct lb_service_config *service = &config->services[i];
 		const struct check *check;
 
-		if (service->health.type == LB_CHECK_NONE)
+		if (!lb_health_is_on(&service->health))
 			continue;
 		check = keep_check(&service->health);
 		ret = check ? 0 : -ENOMEM;
@@ -263,6 +287,8 @@ int members_load(struct lb_error *err)
 	drop_members();
 	drop_targets();
 	drop_checks();
+	if (passive_load())
+		return lb_fail(err, -ENOMEM, "out of memory");
 	begin_targets();
 	lbd.is_dirty = true;
 	return 0;

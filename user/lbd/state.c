@@ -59,7 +59,7 @@ static void on_step(struct timer *timer)
 
 	member->wanted.cut = cut > LB_CUT_WHOLE / STEPS ? cut - LB_CUT_WHOLE / STEPS : 0;
 	lbd.is_dirty = true;
-	tell(member, LB_EVENT_WEIGHT, member->wanted.health);
+	member_tell(member, LB_EVENT_WEIGHT);
 	if (member->wanted.cut)
 		next_step(member);
 }
@@ -79,20 +79,30 @@ static void begin_steps(struct member *member)
 /* ---- rise and fall ----------------------------------------------------------------------------
  */
 
-static void change_health(struct member *member, __u8 health)
+void member_change(struct member *member, __u8 health)
 {
 	const __u8 was = member->wanted.health;
 
+	member->has_verdict = true;
+	member->good = member->bad = 0;
 	member->wanted.health = health;
-	member->wanted.since_ns = now_ns();
+	if (health != was)
+		member->wanted.since_ns = now_ns();
 	timers_cancel(&lbd.timers, &member->step);
 	if (health == LB_HEALTH_DOWN)
 		member->wanted.cut = LB_CUT_WHOLE;
 	else if (member->wanted.cut)
 		begin_steps(member);
+	if (health == LB_HEALTH_UP)
+		passive_note_up(member);
 	lbd.is_dirty = true;
 	tell(member, LB_EVENT_HEALTH, was);
 	say_health(member);
+}
+
+void member_tell(const struct member *member, enum lb_event_kind kind)
+{
+	tell(member, kind, member->wanted.health);
 }
 
 void member_adopt(struct member *member)
@@ -132,6 +142,10 @@ void member_take(struct member *member, __u8 reason, __u16 detail, __u32 took_us
 
 	if (!member->has_verdict)
 		member_adopt(member);
+	if (verdict == LB_CHECK_GOOD && passive_holds(member)) {
+		member->good = 0;
+		return;
+	}
 	is_other = member->wanted.reason != reason || member->wanted.detail != detail;
 	health = member->wanted.health;
 	/* A backend that gets nothing before its first result has nothing to lose by it. */
@@ -150,10 +164,10 @@ void member_take(struct member *member, __u8 reason, __u16 detail, __u32 took_us
 	member->bad = verdict == LB_CHECK_BAD ? member->bad + 1 : 0;
 	if (verdict == LB_CHECK_GOOD && health != LB_HEALTH_UP &&
 	    (health == LB_HEALTH_UNKNOWN || member->good >= config->rise))
-		change_health(member, LB_HEALTH_UP);
+		member_change(member, LB_HEALTH_UP);
 	else if (verdict == LB_CHECK_BAD && health != LB_HEALTH_DOWN &&
 		 (is_new || member->bad >= config->fall))
-		change_health(member, LB_HEALTH_DOWN);
+		member_change(member, LB_HEALTH_DOWN);
 	else if (is_other)
 		tell(member, LB_EVENT_RESULT, health);
 }

@@ -136,7 +136,7 @@ static void write_backend(struct lb *lb, const struct lb_service_change *service
 	/* Only the fields of a change differ for one that is there; it is read meanwhile. */
 	if (memcmp(&lb->backends[backend->number], &value, sizeof(value)))
 		lb->backends[backend->number] = value;
-	if (backend->is_new || !service->config->health.type)
+	if (backend->is_new || !lb_health_is_on(&service->config->health))
 		lb->health[backend->number] = (struct lb_backend_health){ .cut = backend->cut };
 	write_sources(lb, service, backend);
 	if (!backend->has_route)

@@ -34,6 +34,11 @@ __u32 lb_health_timeout(const struct lb_health_config *health)
 	return health->interval_ms < TIMEOUT_DEFAULT_MS ? health->interval_ms : TIMEOUT_DEFAULT_MS;
 }
 
+bool lb_health_is_on(const struct lb_health_config *health)
+{
+	return health->type != LB_CHECK_NONE || health->is_passive;
+}
+
 /* ---- reading -------------------------------------------------------------------------------- */
 
 static int read_duration(const char *text, __u32 *out, struct lb_error *err)
@@ -80,6 +85,8 @@ int lb_health_read(const struct lb_shape_health *shape, struct lb_health_config 
 	lb_health_config_init(out, shape->type);
 	if (shape->verify)
 		out->is_verified = *shape->verify == LB_YES;
+	if (shape->passive)
+		out->is_passive = *shape->passive == LB_YES;
 	if (shape->on_all_down)
 		out->on_all_down = *shape->on_all_down;
 #define READ(name, call)                                                                           \
@@ -294,7 +301,7 @@ void lb_health_print(FILE *out, const struct lb_health_config *health)
 {
 	struct lb_health_config standard;
 
-	if (health->type == LB_CHECK_NONE)
+	if (!lb_health_is_on(health))
 		return;
 	lb_health_config_init(&standard, health->type);
 	(void)fprintf(out, "    health:\n      type: %s\n", lb_check_type_name(health->type));
@@ -316,6 +323,8 @@ void lb_health_print(FILE *out, const struct lb_health_config *health)
 	print_text(out, "send", health->send, "");
 	print_text(out, "expect", health->expect, "");
 	print_text(out, "command", health->command, "");
+	if (health->is_passive)
+		(void)fputs("      passive: true\n", out);
 	if (health->on_all_down != standard.on_all_down)
 		(void)fprintf(out, "      on-all-down: %s\n",
 			      lb_all_down_name(health->on_all_down));

@@ -34,7 +34,7 @@ static const struct cyaml_strval protocols[] = {
 static const struct cyaml_strval check_types[] = {
 	{ "tcp", LB_CHECK_TCP },   { "http", LB_CHECK_HTTP }, { "https", LB_CHECK_HTTPS },
 	{ "dns", LB_CHECK_DNS },   { "udp", LB_CHECK_UDP },   { "ping", LB_CHECK_PING },
-	{ "exec", LB_CHECK_EXEC },
+	{ "exec", LB_CHECK_EXEC }, { "none", LB_CHECK_NONE },
 };
 
 static const struct cyaml_strval all_downs[] = {
@@ -92,6 +92,7 @@ static const struct cyaml_schema_field health_fields[] = {
 	MAYBE_TEXT("send", struct lb_shape_health, send),
 	MAYBE_TEXT("expect", struct lb_shape_health, expect),
 	MAYBE_TEXT("command", struct lb_shape_health, command),
+	WORD("passive", struct lb_shape_health, passive, yes_no),
 	WORD("on-all-down", struct lb_shape_health, on_all_down, all_downs),
 	MAYBE_TEXT("slow-start", struct lb_shape_health, slow_start),
 	CYAML_FIELD_END

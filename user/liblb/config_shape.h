@@ -31,7 +31,7 @@ struct lb_shape_health {
 	char *interval, *timeout, *slow_start, *path, *host, *status, *body, *ca, *send, *expect,
 		*command;
 	__u32 *rise, *fall, *port;
-	enum lb_yes_no *verify;
+	enum lb_yes_no *verify, *passive;
 	enum lb_all_down *on_all_down;
 };
 

@@ -62,6 +62,20 @@ int lb_read_counters(const struct lb *lb, const __u32 *numbers, unsigned int cou
 	return ret;
 }
 
+int lb_get_fates(const struct lb *lb, const __u32 *hints, unsigned int count, struct lb_fate *out)
+{
+	struct lb_totals *totals = calloc(count + 1, sizeof(*totals));
+	int ret = totals ? lb_read_counters(lb, hints, count, totals) : -ENOMEM;
+
+	for (unsigned int i = 0; i < count && !ret; i++)
+		out[i] = (struct lb_fate){ .attempts = totals[i].connections,
+					   .answered = totals[i].answered,
+					   .refused = totals[i].refused,
+					   .unreachable = totals[i].unreachable };
+	free(totals);
+	return ret;
+}
+
 int lb_read_backend_cpu(struct lb *lb, __u32 number, struct lb_totals *out)
 {
 	struct lb_totals sum;

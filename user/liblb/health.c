@@ -65,14 +65,14 @@ void lb_health_plan(const struct lb *lb, struct lb_change *change)
 	for (unsigned int i = 0; i < change->service_count; i++) {
 		const struct lb_service_change *service = &change->services[i];
 
-		if (!service->config->health.type)
+		if (!lb_health_is_on(&service->config->health))
 			continue;
 		for (unsigned int b = 0; b < service->config->backend_count; b++) {
 			struct lb_backend_change *backend = &service->backends[b];
 
 			if (!backend->is_new)
 				backend->cut = lb->health[backend->number].cut;
-			else if (is_checked)
+			else if (is_checked && service->config->health.type)
 				backend->cut = LB_CUT_WHOLE;
 		}
 	}

@@ -21,6 +21,7 @@
 #define ADDRESSES_MAX 64
 #define NAMES_MAX 64
 #define TIMEOUT_MS 15000
+#define SLOW_MS 500
 
 struct conn {
 	int fd; /* -1: free */
@@ -49,7 +50,7 @@ static struct options {
 
 static struct conn *conns;
 static struct tally replies[NAMES_MAX], errors[NAMES_MAX];
-static unsigned long opened, finished, failed;
+static unsigned long opened, finished, failed, slow;
 static volatile sig_atomic_t is_stopped;
 static int epoll_fd;
 
@@ -90,6 +91,7 @@ static void finish(struct conn *conn, const char *error)
 		count_in(errors, text);
 	} else {
 		finished++;
+		slow += now_ms() - conn->started_ms > SLOW_MS;
 	}
 	close(conn->fd);
 	conn->fd = -1;
@@ -320,7 +322,7 @@ int main(int argc, char **argv)
 	for (i = 0; i < opt.concurrency; i++)
 		conns[i].fd = -1;
 	run();
-	printf("done %lu\nfailed %lu\n", finished, failed);
+	printf("done %lu\nfailed %lu\nslow %lu\n", finished, failed, slow);
 	for (i = 0; i < NAMES_MAX && replies[i].count; i++)
 		printf("reply %s %lu\n", replies[i].name, replies[i].count);
 	for (i = 0; i < NAMES_MAX && errors[i].count; i++)
