@@ -2,6 +2,7 @@
 /* Figures in Prometheus' text format: https://prometheus.io/docs/instrumenting/exposition_formats/
  */
 #include <errno.h>
+#include <stdlib.h>
 
 #include "admin.h"
 #include "json/objects.h"
@@ -82,26 +83,51 @@ static void print_services(FILE *out, const struct lb_stats *stats)
 					      stats->services[i].reasons[reason]);
 }
 
-typedef void (*backend_fn)(FILE *out, const char *labels, const struct lb_backend_state *backend,
-			   const void *arg);
+/* A backend with the labels of all its lines, which are made once. */
+struct labelled {
+	const struct lb_backend_state *backend;
+	char labels[LB_NAME_SIZE + LB_ADDR_TEXT_SIZE + 32];
+};
 
-static void each_backend(FILE *out, const struct lb_stats *stats, backend_fn print, const void *arg)
+struct labelled_list {
+	struct labelled *all;
+	unsigned int count;
+};
+
+static int label_backends(const struct lb_stats *stats, struct labelled_list *out)
 {
-	char labels[LB_NAME_SIZE + LB_ADDR_TEXT_SIZE + 32], text[LB_ADDR_TEXT_SIZE];
+	char text[LB_ADDR_TEXT_SIZE];
+	unsigned int count = 0;
 
+	for (unsigned int i = 0; i < stats->service_count; i++)
+		count += stats->services[i].backend_count;
+	*out = (struct labelled_list){ .all = calloc(count + 1, sizeof(*out->all)) };
+	if (!out->all)
+		return -ENOMEM;
 	for (unsigned int i = 0; i < stats->service_count; i++) {
 		const struct lb_service_state *service = &stats->services[i];
 
 		for (unsigned int b = 0; b < service->backend_count; b++) {
-			const struct lb_backend_state *backend = &service->backends[b];
+			struct labelled *one = &out->all[out->count++];
 
-			(void)snprintf(labels, sizeof(labels), "service=\"%s\",backend=\"%s\"",
-				       service->config.name,
-				       lb_endpoint_format(&backend->config.addr,
-							  backend->config.port, text));
-			print(out, labels, backend, arg);
+			one->backend = &service->backends[b];
+			(void)snprintf(one->labels, sizeof(one->labels),
+				       "service=\"%s\",backend=\"%s\"", service->config.name,
+				       lb_endpoint_format(&one->backend->config.addr,
+							  one->backend->config.port, text));
 		}
 	}
+	return 0;
+}
+
+typedef void (*backend_fn)(FILE *out, const char *labels, const struct lb_backend_state *backend,
+			   const void *arg);
+
+static void each_backend(FILE *out, const struct labelled_list *list, backend_fn print,
+			 const void *arg)
+{
+	for (unsigned int i = 0; i < list->count; i++)
+		print(out, list->all[i].labels, list->all[i].backend, arg);
 }
 
 static void print_figure(FILE *out, const char *labels, const struct lb_backend_state *backend,
@@ -148,28 +174,29 @@ static void print_took(FILE *out, const char *labels, const struct lb_backend_st
 			      backend->health.took_us / 1000000, backend->health.took_us % 1000000);
 }
 
-static void print_backends(FILE *out, const struct lb_stats *stats)
+static void print_backends(FILE *out, const struct labelled_list *list)
 {
 	char name[64];
 
 	for (size_t f = 0; f < sizeof(figures) / sizeof(figures[0]); f++) {
 		(void)snprintf(name, sizeof(name), "lb_backend_%s", figures[f].name);
 		head(out, name, figures[f].type, figures[f].help);
-		each_backend(out, stats, print_figure, &figures[f]);
+		each_backend(out, list, print_figure, &figures[f]);
 	}
 	head(out, "lb_backend_slots", "gauge", "Slots of the service's table.");
-	each_backend(out, stats, print_slots, NULL);
+	each_backend(out, list, print_slots, NULL);
 	head(out, "lb_backend_weight", "gauge", "Weight as configured.");
-	each_backend(out, stats, print_weight, NULL);
+	each_backend(out, list, print_weight, NULL);
 	head(out, "lb_backend_up", "gauge", "Health: 1 up, 0 down.");
-	each_backend(out, stats, print_up, NULL);
+	each_backend(out, list, print_up, NULL);
 	head(out, "lb_backend_check_seconds", "gauge",
 	     "How long the last check took, and its result.");
-	each_backend(out, stats, print_took, NULL);
+	each_backend(out, list, print_took, NULL);
 }
 
 int metrics_print(FILE *out)
 {
+	struct labelled_list list;
 	struct lb_stats *stats;
 	int ret;
 
@@ -182,9 +209,15 @@ int metrics_print(FILE *out)
 	ret = lb_get_stats(lbd.lb, &stats, NULL);
 	if (ret)
 		return ret;
+	ret = label_backends(stats, &list);
+	if (ret) {
+		lb_stats_free(stats);
+		return ret;
+	}
 	print_reasons(out, stats);
 	print_services(out, stats);
-	print_backends(out, stats);
+	print_backends(out, &list);
+	free(list.all);
 	lb_stats_free(stats);
 	return 0;
 }

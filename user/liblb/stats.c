@@ -83,13 +83,59 @@ static void add_traffic(struct lb_traffic *sum, const struct lb_traffic *part)
 	sum->ports_limit += part->ports_limit;
 }
 
-static int fill_backend(struct lb *lb, __u32 number, __u32 slots, __u64 active,
-			struct lb_backend_state *out)
+/* A backend in use, as it was when the reading began. */
+struct counted {
+	__u32 number, service;
+	struct lb_totals sum;
+};
+
+struct scratch {
+	struct counted *backends; /* service by service */
+	unsigned int count;
+	__u32 *slots;  /* by a backend's number */
+	__u64 *active; /* likewise */
+};
+
+static int compare_counted(const void *left, const void *right)
 {
+	const struct counted *a = left, *b = right;
+
+	return a->service != b->service ? (a->service > b->service) - (a->service < b->service)
+					: (a->number > b->number) - (a->number < b->number);
+}
+
+/* Each block of counters is read once. */
+static int read_backends(struct lb *lb, struct scratch *out)
+{
+	__u32 *numbers = calloc(lb->meta->backends, sizeof(*numbers));
+	struct lb_totals *sums = calloc(lb->meta->backends, sizeof(*sums));
+	int ret = -ENOMEM;
+
+	out->backends = calloc(lb->meta->backends, sizeof(*out->backends));
+	for (__u32 i = 0; numbers && out->backends && i < lb->meta->backends; i++) {
+		if (!(lb->backends[i].flags & LB_B_IN_USE))
+			continue;
+		numbers[out->count] = out->backends[out->count].number = i;
+		out->backends[out->count++].service = lb->backends[i].service;
+	}
+	if (numbers && sums && out->backends)
+		ret = lb_read_counters(lb, numbers, out->count, sums);
+	for (unsigned int i = 0; !ret && i < out->count; i++)
+		out->backends[i].sum = sums[i];
+	if (!ret)
+		qsort(out->backends, out->count, sizeof(*out->backends), compare_counted);
+	free(numbers);
+	free(sums);
+	return ret;
+}
+
+static void fill_backend(struct lb *lb, const struct counted *counted,
+			 const struct scratch *scratch, struct lb_backend_state *out)
+{
+	const __u32 number = counted->number;
 	const struct lb_backend *backend = &lb->backends[number];
 	const struct lb_service *service = &lb->services[backend->service];
-	struct lb_totals sum = {};
-	int ret = lb_read_backend_cpu(lb, number, &sum);
+	struct lb_totals sum = counted->sum;
 
 	lb_backend_config_init(&out->config);
 	out->config.addr = backend->addr;
@@ -97,11 +143,11 @@ static int fill_backend(struct lb *lb, __u32 number, __u32 slots, __u64 active,
 	out->config.weight = backend->weight;
 	out->config.mode = backend->mode;
 	out->config.is_drained = backend->flags & LB_B_DRAIN;
-	out->slots = slots;
+	out->slots = scratch->slots[number];
 	out->health = lb->health[number];
 	lb_totals_subtract(&sum, &lb->bases[number]);
 	to_traffic(&sum, &out->traffic);
-	out->traffic.active = active;
+	out->traffic.active = scratch->active[number];
 	if (backend->mode != LB_MODE_FULLNAT &&
 	    !(service->flags & LB_S_TRACKED && service->proto == IPPROTO_UDP))
 		out->traffic.active = LB_UNKNOWN;
@@ -112,7 +158,6 @@ static int fill_backend(struct lb *lb, __u32 number, __u32 slots, __u64 active,
 		out->traffic.ports_limit =
 			(__u64)backend->source_count *
 			(lb->control->port_count[0] + lb->control->port_count[1]);
-	return ret;
 }
 
 /* Slots of each backend by number, and how many have history. */
@@ -132,31 +177,29 @@ static __u32 count_slots(const struct lb *lb, const struct lb_service *service, 
 	return history;
 }
 
-static int fill_service(struct lb *lb, __u32 number, __u32 *slots, const __u64 *active,
-			struct lb_service_state *out)
+/* next: the first backend in scratch that is not of an earlier service; moves on. */
+static int fill_service(struct lb *lb, __u32 number, const struct scratch *scratch,
+			unsigned int *next, struct lb_service_state *out)
 {
 	const struct lb_service *service = &lb->services[number];
 	unsigned int count = 0;
 	int ret;
 
 	fill_config(lb, service, &out->config);
-	out->history = count_slots(lb, service, slots);
-	for (__u32 i = 0; i < lb->meta->backends; i++)
-		count += lb->backends[i].flags & LB_B_IN_USE && lb->backends[i].service == number;
+	out->history = count_slots(lb, service, scratch->slots);
+	while (*next < scratch->count && scratch->backends[*next].service < number)
+		(*next)++;
+	while (*next + count < scratch->count && scratch->backends[*next + count].service == number)
+		count++;
 	out->backends = calloc(count + 1, sizeof(*out->backends));
 	if (!out->backends)
 		return -ENOMEM;
 	to_traffic(&lb->totals[number], &out->traffic);
-	for (__u32 i = 0; i < lb->meta->backends && out->backend_count < count; i++) {
+	for (; out->backend_count < count; out->backend_count++) {
 		struct lb_backend_state *backend = &out->backends[out->backend_count];
 
-		if (!(lb->backends[i].flags & LB_B_IN_USE) || lb->backends[i].service != number)
-			continue;
-		ret = fill_backend(lb, i, slots[i], active[i], backend);
-		if (ret)
-			return ret;
+		fill_backend(lb, &scratch->backends[(*next)++], scratch, backend);
 		add_traffic(&out->traffic, &backend->traffic);
-		out->backend_count++;
 	}
 	ret = read_reasons(lb, LB_MAP_SERVICE_CPU, number, sizeof(struct lb_service_cpu), 0,
 			   out->reasons, NULL);
@@ -230,10 +273,14 @@ static int read_last_drops(struct lb *lb, __u64 dropped_ms[LB_R_COUNT])
 
 static int fill_stats(struct lb *lb, struct lb_stats *stats)
 {
-	__u32 *slots = calloc(lb->meta->backends, sizeof(*slots));
-	__u64 *active = calloc(lb->meta->backends, sizeof(*active));
-	unsigned int count = 0;
-	int ret = slots && active ? read_totals(lb, stats) : -ENOMEM;
+	struct scratch scratch = {
+		.slots = calloc(lb->meta->backends, sizeof(*scratch.slots)),
+		.active = calloc(lb->meta->backends, sizeof(*scratch.active)),
+	};
+	unsigned int count = 0, next = 0;
+	int ret = scratch.slots && scratch.active ? read_totals(lb, stats) : -ENOMEM;
+
+	ret = ret ?: read_backends(lb, &scratch);
 
 	if (!ret)
 		ret = read_last_drops(lb, stats->dropped_ms);
@@ -244,15 +291,16 @@ static int fill_stats(struct lb *lb, struct lb_stats *stats)
 		ret = stats->services ? 0 : -ENOMEM;
 	}
 	if (!ret) {
-		stats->flows = count_flows(lb, active);
+		stats->flows = count_flows(lb, scratch.active);
 		stats->flows_limit = lb->meta->flows;
 	}
 	for (__u32 i = 0; !ret && i < lb->meta->services && stats->service_count < count; i++)
 		if (lb->services[i].flags & LB_S_IN_USE)
-			ret = fill_service(lb, i, slots, active,
+			ret = fill_service(lb, i, &scratch, &next,
 					   &stats->services[stats->service_count++]);
-	free(slots);
-	free(active);
+	free(scratch.backends);
+	free(scratch.slots);
+	free(scratch.active);
 	return ret;
 }
 
