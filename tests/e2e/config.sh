@@ -102,7 +102,7 @@ limits_as_options() {
 json_is_valid() {
 	local words words_of_change=(
 		"service add json tcp $VIP4:99" "service set json timeout-fin 5"
-		"backend add json 192.0.2.11:99" "backend set json 192.0.2.11:99 weight 3"
+		"health set json tcp every 5s" "backend add json 192.0.2.11:99" "backend set json 192.0.2.11:99 weight 3"
 		"backend drain json 192.0.2.11:99" "backend ready json 192.0.2.11"
 		"backend del json 192.0.2.11:99" "service del json"
 	)

@@ -188,7 +188,7 @@ static int set(const struct lbctl *ctl, struct words *words)
 		return refuse("service %s has no health check yet; name a type first, as in 'lbctl "
 			      "health set %s tcp', or 'passive on'",
 			      name, name);
-	code = session_commit(&session);
+	code = session_change(&session, "set", name, NULL);
 	if (!code && lb_health_is_on(&service->health) && !lb_daemon_is_running(session.lb))
 		note(ctl, "lbd is not running, so nothing is checked: start it with 'lbd'");
 	return code;
