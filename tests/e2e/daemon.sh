@@ -1,0 +1,116 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0-only
+# lbd while its host is in trouble: the disk is full, and it is itself stopped for a while, both with
+# clients' connections watched.
+# shellcheck source-path=SCRIPTDIR source=common.sh
+source "$(dirname "$0")/common.sh"
+
+LBD=$ROOT/lbd
+RUN=/run/lbctl/netns-${PREFIX}lb
+
+end_daemon() {
+	kill "$LBD_PID" 2>/dev/null || true
+	! mountpoint -q "$RUN" || umount -l "$RUN"
+	end_scenario
+}
+
+is_health() {
+	lb -q -j health list web | "$PYTHON" -c '
+import json, sys
+sys.exit([row["health"] for row in json.load(sys.stdin) if "192.0.2.12" in row["backend"]] != [sys.argv[1]])' "$1"
+}
+
+becomes() {
+	wait_for 10 is_health "$1" || {
+		lb -q health
+		echo "s2 is not $1"
+		return 1
+	}
+}
+
+events() {
+	lb -j health log web | grep -c '"event": "health"'
+}
+
+# All of it is gone but what lbd took when it began.
+disk_is_full() {
+	local before output
+
+	# Not only as long as it is: the blocks are there.
+	[ "$(stat -c %b "$RUN/events")" -ge $((8192 * 192 / 512)) ] || {
+		echo "the events' file has no room of its own"
+		return 1
+	}
+	dd if=/dev/zero of="$RUN/filler" bs=4k >/dev/null 2>&1 || true
+	before=$(events)
+	if output=$(lb service add more tcp 203.0.113.11:80 2>&1); then
+		echo "a change was accepted that cannot be written"
+		return 1
+	fi
+	[[ "$output" == *"No space left"* ]] || {
+		echo "no word of the disk: $output"
+		return 1
+	}
+	stop_label nginx-s2
+	becomes down
+	start_nginx s2
+	becomes up
+	[ "$(events)" -ge $((before + 2)) ] || {
+		echo "events were lost"
+		return 1
+	}
+	rm "$RUN/filler"
+	lb service add more tcp 203.0.113.11:80
+}
+
+worker() {
+	ps -o pid= --ppid "$LBD_PID" | tr -d ' '
+}
+
+# What happened in the meantime is not held against anybody, and what is so is found out afterwards.
+stopped_for_a_while() {
+	local before
+
+	start_load 4 80 200
+	sleep 0.5
+	before=$(events)
+	kill -STOP "$(worker)"
+	sleep 3
+	kill -CONT "$(worker)"
+	sleep 1
+	[ "$(events)" = "$before" ] || {
+		lb health log web
+		echo "somebody's health changed"
+		return 1
+	}
+	stop_load 80
+	kill -STOP "$(worker)"
+	stop_label nginx-s2
+	sleep 1
+	kill -CONT "$(worker)"
+	becomes down
+	start_nginx s2
+	becomes up
+}
+
+main() {
+	LBD_PID=
+	[ -x "$LBD" ] || die "no $LBD; run 'make' first"
+	start_scenario
+	trap end_daemon EXIT
+	mkdir -p "$RUN"
+	mount -t tmpfs -o size=4m,mode=755 tmpfs "$RUN"
+	start_all_nginx
+	attach_all native
+	add_web web 4 fullnat 80 1 1 1
+	lb -q health set web http get / every 500ms timeout 450ms fall 2 rise 2 passive on
+	warm_up
+	"$LBD" -n "${PREFIX}lb" -a none >>"$WORK/lbd.log" 2>&1 &
+	LBD_PID=$!
+	wait_for 10 eval "lb health log | grep -q 'to be checked'"
+	becomes up
+	check "a full disk: health goes on, a change is refused" disk_is_full
+	check "lbd stopped for some seconds" stopped_for_a_while
+}
+
+main
