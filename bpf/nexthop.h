@@ -11,6 +11,8 @@
 #define LB_AF_INET 2
 #define LB_AF_INET6 10
 
+_Static_assert(sizeof(struct bpf_fib_lookup) <= sizeof(struct lb_flow), "room in lb_seed");
+
 LB_INLINE int lb_hop_reason(long answer)
 {
 	switch (answer) {
@@ -29,35 +31,42 @@ LB_INLINE int lb_hop_reason(long answer)
 	}
 }
 
-/* Asks the kernel; hop is untouched on failure. Global, as in flow.h. */
+/*
+ * Asks the kernel; hop is untouched on failure. Global, as in flow.h. The question is written where
+ * new flows are made, since the stack below the hot path's has no room for it: nobody is making one
+ * when a way is asked for.
+ */
 __noinline int lb_hop_ask(struct xdp_md *xdp, struct lb_hop *hop, const union lb_addr *src,
 			  const union lb_addr *dst, __u32 now)
 {
-	struct bpf_fib_lookup fib = { .ifindex = xdp->ingress_ifindex };
+	__u32 zero = 0;
+	struct bpf_fib_lookup *fib = bpf_map_lookup_elem(&lb_seed, &zero);
 	long answer;
 
-	if (!hop || !dst)
+	if (!hop || !dst || !fib)
 		return -LB_R_INTERNAL;
+	__builtin_memset(fib, 0, sizeof(*fib));
+	fib->ifindex = xdp->ingress_ifindex;
 	if (lb_addr_is_v4(dst)) {
-		fib.family = LB_AF_INET;
-		fib.ipv4_src = src ? src->words[3] : 0;
-		fib.ipv4_dst = dst->words[3];
+		fib->family = LB_AF_INET;
+		fib->ipv4_src = src ? src->words[3] : 0;
+		fib->ipv4_dst = dst->words[3];
 	} else {
-		fib.family = LB_AF_INET6;
+		fib->family = LB_AF_INET6;
 		if (src)
-			__builtin_memcpy(fib.ipv6_src, src, sizeof(*src));
-		__builtin_memcpy(fib.ipv6_dst, dst, sizeof(*dst));
+			__builtin_memcpy(fib->ipv6_src, src, sizeof(*src));
+		__builtin_memcpy(fib->ipv6_dst, dst, sizeof(*dst));
 	}
-	answer = bpf_fib_lookup(xdp, &fib, sizeof(fib), 0);
+	answer = bpf_fib_lookup(xdp, fib, sizeof(*fib), 0);
 	if (answer)
 		return answer < 0 ? -LB_R_INTERNAL : lb_hop_reason(answer);
-	if (fib.ifindex != xdp->ingress_ifindex && !bpf_map_lookup_elem(&lb_egress, &fib.ifindex))
+	if (fib->ifindex != xdp->ingress_ifindex && !bpf_map_lookup_elem(&lb_egress, &fib->ifindex))
 		return -LB_R_NOT_ATTACHED;
 	hop->checked = now;
-	hop->ifindex = fib.ifindex;
-	hop->mtu = fib.mtu_result ?: 0xffff;
-	__builtin_memcpy(hop->dst_mac, fib.dmac, ETH_ALEN);
-	__builtin_memcpy(hop->src_mac, fib.smac, ETH_ALEN);
+	hop->ifindex = fib->ifindex;
+	hop->mtu = fib->mtu_result ?: 0xffff;
+	__builtin_memcpy(hop->dst_mac, fib->dmac, ETH_ALEN);
+	__builtin_memcpy(hop->src_mac, fib->smac, ETH_ALEN);
 	return 0;
 }
 
