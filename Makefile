@@ -27,7 +27,7 @@ LBCACHE_SRC := $(filter-out user/lbcache/main.c,$(wildcard user/lbcache/*.c))
 LBD_SRC := $(wildcard user/lbd/*.c)
 objects = $(patsubst %.c,$(B)/%.o,$(1))
 LIBLB_OBJ := $(call objects,$(LIBLB_SRC))
-SKELETONS := $(B)/lb.skel.h $(B)/local.skel.h $(B)/clock.skel.h
+SKELETONS := $(B)/lb.skel.h $(B)/local.skel.h $(B)/cache.skel.h $(B)/clock.skel.h
 UNIT_TESTS := $(patsubst tests/unit/%.c,$(B)/tests/%,$(wildcard tests/unit/test_*.c))
 DATAPATH_TESTS := $(patsubst tests/datapath/%.c,$(B)/tests/%,$(wildcard tests/datapath/test_*.c))
 

@@ -6,6 +6,7 @@
 #ifndef LB_BACKEND_H
 #define LB_BACKEND_H
 
+#include "cache.h"
 #include "fate.h"
 #include "flow_state.h"
 #include "slot.h"
@@ -156,6 +157,9 @@ LB_INLINE int lb_pick_backend(struct lb_ctx *ctx)
 				return err;
 		}
 	}
+	/* Behind XDP, local.bpf.c finds what was decided there. */
+	if (ctx->xdp && ctx->service->flags & LB_S_CACHED && lb_is_for_cache(ctx))
+		return -LB_R_CACHED;
 	err = lb_pick_owner(ctx);
 	return err ?: lb_find_backend(ctx);
 }

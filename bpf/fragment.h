@@ -146,6 +146,8 @@ LB_INLINE int lb_forward_fragment(struct lb_ctx *ctx)
 		return err;
 	way = lb_follow(ctx->xdp);
 	lb_name_service(ctx, trace);
+	if (lb_is_trace_for_cache(ctx, trace))
+		return -LB_R_FRAGMENT;
 	if (way != -LB_R_FORWARDED && way != -LB_R_REPLIED && way != -LB_R_LEFT_TO_KERNEL)
 		return way;
 	err = lb_turn_fragment(ctx->xdp) ?: lb_wrap_followed(ctx->xdp, trace, way);

@@ -156,6 +156,8 @@ LB_INLINE int lb_forward_error(struct lb_ctx *ctx)
 		return -LB_R_OTHER_PROTOCOL;
 	way = lb_follow(ctx->xdp);
 	lb_name_service(ctx, trace);
+	if (lb_is_trace_for_cache(ctx, trace))
+		return -LB_R_OTHER_PROTOCOL;
 	if (way == -LB_R_NOT_OURS)
 		return -LB_R_OTHER_PROTOCOL;
 	if (way != -LB_R_FORWARDED && way != -LB_R_REPLIED && way != -LB_R_LEFT_TO_KERNEL)

@@ -6,6 +6,7 @@
  */
 #include "fwd_local.h"
 #include "service.h"
+#include "sock.h"
 
 #include <linux/pkt_cls.h>
 
@@ -13,41 +14,19 @@
 #define LB_HEADERS_MAX 256    /* pulled in front of what may lie in fragments */
 #define LB_HOST_PROBES 64
 
-#define LB_NETNS_OWN (-1)
-
-/* src NULL: any. Answers the size that the family's half has. */
-LB_INLINE __u32 lb_sock_tuple(struct bpf_sock_tuple *tuple, const union lb_addr *src,
-			      const union lb_addr *dst, __be32 ports)
-{
-	if (lb_addr_is_v4(dst)) {
-		tuple->ipv4.saddr = src ? src->words[3] : 0;
-		tuple->ipv4.daddr = dst->words[3];
-		tuple->ipv4.sport = lb_src_port(ports);
-		tuple->ipv4.dport = lb_dst_port(ports);
-		return sizeof(tuple->ipv4);
-	}
-	for (int i = 0; i < 4; i++) {
-		tuple->ipv6.saddr[i] = src ? src->words[i] : 0;
-		tuple->ipv6.daddr[i] = dst->words[i];
-	}
-	tuple->ipv6.sport = lb_src_port(ports);
-	tuple->ipv6.dport = lb_dst_port(ports);
-	return sizeof(tuple->ipv6);
-}
-
 /*
  * A connection's, or one for a SYN that was seen: the kernel finds it by itself. So it does the
  * TIME_WAIT of an earlier connection; a SYN that meets it is answered with an ACK, which the client
  * resets, and comes again (given the listener here, Linux 6.18 would drop it). TCP and UDP read
  * different fields in lines of their own, since the verifier refuses one load for both kinds of
- * socket.
+ * socket. A listener that lbcache has is found likewise, by cache.bpf.c.
  */
 LB_INLINE bool lb_has_socket(struct __sk_buff *skb, const struct lb_packet *pkt)
 {
 	struct bpf_sock_tuple tuple = {};
 	const __u32 size = lb_sock_tuple(&tuple, &pkt->src, &pkt->dst, pkt->ports);
 	struct bpf_sock *sk;
-	__u32 state;
+	bool is_known;
 	__be16 peer;
 
 	if (pkt->proto == IPPROTO_UDP) {
@@ -61,9 +40,9 @@ LB_INLINE bool lb_has_socket(struct __sk_buff *skb, const struct lb_packet *pkt)
 	sk = bpf_skc_lookup_tcp(skb, &tuple, size, LB_NETNS_OWN, 0);
 	if (!sk)
 		return false;
-	state = sk->state;
+	is_known = sk->state != BPF_TCP_LISTEN || lb_is_on_loopback(sk, pkt->is_v6);
 	bpf_sk_release(sk);
-	return state != BPF_TCP_LISTEN;
+	return is_known;
 }
 
 /* Gives the packet the backend's socket. */

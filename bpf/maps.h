@@ -39,6 +39,7 @@ LB_MMAP_ARRAY(lb_bases, struct lb_totals);
 LB_MMAP_ARRAY(lb_health, struct lb_backend_health);
 LB_MMAP_ARRAY(lb_flows, struct lb_flow_bucket);
 LB_MMAP_ARRAY(lb_ports, struct lb_port);
+LB_MMAP_ARRAY(lb_cache, struct lb_cache);
 LB_PERCPU_ARRAY(lb_backend_cpu, struct lb_backend_cpu_block);
 LB_PERCPU_ARRAY(lb_service_cpu, struct lb_service_cpu);
 LB_PERCPU_ARRAY(lb_counters, struct lb_counters);
@@ -63,6 +64,14 @@ struct {
 	__type(key, struct lb_fragment_key);
 	__type(value, struct lb_fragment);
 } lb_fragments SEC(".maps");
+
+/* By LB_CACHE_SOCK(); what closes leaves by itself. */
+struct {
+	__uint(type, BPF_MAP_TYPE_SOCKMAP);
+	__uint(max_entries, 2 * LB_CACHE_THREADS);
+	__type(key, __u32);
+	__type(value, __u64);
+} lb_cache_socks SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_LPM_TRIE);

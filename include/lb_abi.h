@@ -112,10 +112,12 @@ struct lb_control {
 
 enum lb_service_flags {
 	LB_S_IN_USE = 1,
-	LB_S_TRACKED = 2,   /* some backend needs flows looked up first (full NAT, UDP flow) */
-	LB_S_STATELESS = 4, /* UDP: each packet by the hash alone */
-	LB_S_USED = 8,	    /* not in use any more, but flows may still name it */
-	LB_S_ANY = 0x10000, /* user space: all backends down counts as all up */
+	LB_S_TRACKED = 2,    /* some backend needs flows looked up first (full NAT, UDP flow) */
+	LB_S_STATELESS = 4,  /* UDP: each packet by the hash alone */
+	LB_S_USED = 8,	     /* not in use any more, but flows may still name it */
+	LB_S_CACHED = 16,    /* TCP: new connections go to lbcache while it is alive */
+	LB_S_CACHE_OFF = 32, /* beside it: only those that are there already */
+	LB_S_ANY = 0x10000,  /* user space: all backends down counts as all up */
 };
 
 struct lb_service {
@@ -312,6 +314,29 @@ struct lb_backend_health {
 	__u64 reserved3;
 };
 
+/*
+ * What lbcache and the datapath tell one another. A thread writes the time each turn of its loop;
+ * one that has not for LB_CACHE_DEAD_NS gets no new connections.
+ */
+#define LB_CACHE_THREADS 64u
+#define LB_CACHE_DEAD_NS 50000000ll
+#define LB_CACHE_LINGER_S 900u	 /* after the last packet nobody has a connection there */
+#define LB_CACHE_BYPASS_ALL 256u /* a thread's whole share */
+#define LB_CACHE_SOCK(thread, is_v6) (2u * (__u32)(thread) + ((is_v6) ? 1u : 0u))
+
+struct lb_cache_thread {
+	__u64 seen_ns; /* CLOCK_MONOTONIC_COARSE */
+	__u32 bypass;  /* of LB_CACHE_BYPASS_ALL new connections, so many go to the backends */
+	__u32 reserved[13];
+};
+
+struct lb_cache {
+	__u32 threads; /* 0: lbcache does not run */
+	__u32 used;    /* jiffies, about: when a packet went there last; the datapath's */
+	__u32 reserved[14];
+	struct lb_cache_thread thread[LB_CACHE_THREADS];
+};
+
 /* The interfaces lbctl is attached to: by number here, and from ifindex to number in lb_ports. */
 #define LB_PORTS_MAX 64
 enum lb_port_flags {
@@ -370,6 +395,7 @@ LB_ASSERT_SIZE(struct lb_hop, 24);
 LB_ASSERT_SIZE(struct lb_backend_cpu, 128);
 LB_ASSERT_SIZE(struct lb_backend_health, 32);
 LB_ASSERT_SIZE(struct lb_port, 32);
+LB_ASSERT_SIZE(struct lb_cache_thread, 64);
 #undef LB_ASSERT_SIZE
 
 #endif

@@ -28,6 +28,7 @@ enum lb_verdict {
 	X(FRAGMENT_FORWARDED, fragment_forwarded, LB_SENT, "later fragment, sent to where its first one went") \
 	X(FRAGMENT_REPLIED, fragment_replied, LB_SENT, "later fragment of a reply, sent to the client") \
 	X(LOCAL, local, LB_PASSED, "to a process of this host")                                    \
+	X(CACHED, cached, LB_PASSED, "to lbcache, which answers from memory or asks a backend")    \
 	X(NOT_IP, not_ip, LB_PASSED, "neither IPv4 nor IPv6")                                      \
 	X(MALFORMED, malformed, LB_PASSED, "cut short or inconsistent headers; the kernel decides") \
 	X(OTHER_PROTOCOL, other_protocol, LB_PASSED, "neither TCP nor UDP, nor an ICMP error about a balanced flow")                        \

@@ -103,6 +103,9 @@ enum lb_check_verdict lb_check_reason_verdict(__u8 reason);
 /* "2s", "500ms", "1m"; a number alone is seconds. -EINVAL, -ERANGE. */
 int lb_duration_parse(const char *text, __u32 *ms);
 const char *lb_duration_format(__u32 ms, char buf[LB_ADDR_TEXT_SIZE]); /* "2s", "1500ms" */
+/* "60s", "10m", "2h", "1d"; a number alone is seconds. -EINVAL, -ERANGE above LB_CACHE_TTL_MAX. */
+int lb_ttl_parse(const char *text, __u32 *ttl_s);
+const char *lb_ttl_format(__u32 ttl_s, char buf[LB_ADDR_TEXT_SIZE]); /* in the largest unit */
 /* "200" or "200-399". */
 int lb_status_range_parse(const char *text, __u16 *low, __u16 *high);
 
@@ -147,6 +150,24 @@ struct lb_health_config {
 };
 #define LB_TUNNEL_SOURCES_MAX 2
 
+#define LB_CACHE_PREFIX_SIZE 256
+#define LB_CACHE_RULES_MAX 64
+#define LB_CACHE_TTL_MAX 31536000u
+
+/* For the pages whose path begins so; of several the longest counts. */
+struct lb_cache_rule {
+	char prefix[LB_CACHE_PREFIX_SIZE]; /* "/static/" */
+	bool is_pass;			   /* never kept, and ttl_s has no meaning */
+	__u32 ttl_s;			   /* of pages without a freshness of their own */
+};
+
+struct lb_cache_config {
+	bool is_on;  /* rules and ttl stay when it is off */
+	__u32 ttl_s; /* 0: pages without a freshness of their own are not kept */
+	struct lb_cache_rule *rules;
+	unsigned int rule_count;
+};
+
 struct lb_service_config {
 	char name[LB_NAME_SIZE]; /* letters, digits, '-', '_', '.' */
 	__u8 proto;		 /* IPPROTO_TCP or IPPROTO_UDP */
@@ -157,6 +178,7 @@ struct lb_service_config {
 	bool is_stateless; /* UDP only: each packet by the hash alone */
 	struct lb_timeouts timeouts;
 	struct lb_health_config health;
+	struct lb_cache_config cache;
 	union lb_addr sources[LB_SOURCES_MAX]; /* full NAT; none: from the route */
 	unsigned int source_count;
 	/* ipip, gue: outer source addresses, at most one prefix a family; none: from the route */
@@ -202,6 +224,12 @@ void lb_health_config_init(struct lb_health_config *health, enum lb_check_type t
 bool lb_health_is_on(const struct lb_health_config *health);
 /* The timeout that counts: the one given, else one second or the interval if that is less. */
 __u32 lb_health_timeout(const struct lb_health_config *health);
+
+/* NULL when there is none. */
+struct lb_cache_rule *lb_cache_find_rule(const struct lb_cache_config *cache, const char *prefix);
+/* In the place of one with the same prefix, or after the others. -ENOMEM. */
+int lb_cache_set_rule(struct lb_cache_config *cache, const struct lb_cache_rule *rule);
+void lb_cache_del_rule(struct lb_cache_config *cache, struct lb_cache_rule *rule);
 
 /* Reads and checks a YAML document; errors name file:line and what was expected. -ENOENT, -EBADMSG.
  */
@@ -525,6 +553,32 @@ int lb_try_lock(struct lb *lb);
 void lb_unlock(struct lb *lb);
 bool lb_is_gone(const struct lb *lb); /* the maps were removed: close and open again */
 int lb_add_event(struct lb *lb, struct lb_event *event);
+
+/* ---- what lbcache calls ------------------------------------------------------------------------
+ */
+
+/* Whether an lbcache takes the connections of cached services now. */
+bool lb_cache_is_alive(const struct lb *lb);
+/* Of a struct lb_cache, to be mapped by who may not open the maps; the handle's. -ENOTCONN. */
+int lb_cache_descriptor(const struct lb *lb);
+/*
+ * Gives a thread's listening socket the connections of cached services that are for the thread. It
+ * must be bound to 127.0.0.1 or ::1, by which the datapath knows it.
+ */
+int lb_cache_offer(struct lb *lb, unsigned int thread, bool is_v6, int fd, struct lb_error *err);
+
+/* A backend that new connections go to, and how many of its service's slots it has. */
+struct lb_candidate {
+	union lb_addr addr;
+	__u16 port;
+	__u32 slots;
+};
+
+/* Those of a service, by the table in force: weight, health and drain count. -ENOENT, -ENOTCONN. */
+int lb_list_candidates(const struct lb *lb, const char *service, struct lb_candidate *list,
+		       unsigned int room, unsigned int *count);
+/* Another number as soon as some table in force is another one. */
+__u64 lb_table_version(const struct lb *lb);
 
 struct lb_flow_info {
 	char service[LB_NAME_SIZE];

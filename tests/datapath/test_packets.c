@@ -4,7 +4,10 @@
  * must come out, built anew with full checksums. Every reason is met here, in both families where
  * it exists; INTERNAL is excepted, since only a missing map entry could lead to it.
  */
+#include <netinet/in.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <bpf/bpf.h>
@@ -856,6 +859,97 @@ static bool is_elsewhere(int reason)
 	       reason == LB_R_NO_HEADROOM;
 }
 
+static void commit_cached(bool is_on)
+{
+	struct lb_config *config = cast_config(false);
+
+	for (unsigned int i = 0; i < config->service_count; i++) {
+		struct lb_service_config *service = &config->services[i];
+
+		for (int is_v6 = 0; is_v6 < 2; is_v6++) {
+			const union lb_addr vip = world_addr(cast_vip(NAT, is_v6));
+
+			if (service->proto == IPPROTO_TCP && lb_addr_is_equal(&service->vip, &vip))
+				service->cache.is_on = is_on;
+		}
+	}
+	world_commit(config);
+	lb_config_free(config);
+}
+
+/* A socket as lbcache's first thread has one. */
+static int offer_listener(bool is_v6)
+{
+	struct sockaddr_in6 v6 = { .sin6_family = AF_INET6, .sin6_addr = IN6ADDR_LOOPBACK_INIT };
+	struct sockaddr_in v4 = { .sin_family = AF_INET,
+				  .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	const int fd = socket(is_v6 ? AF_INET6 : AF_INET, SOCK_STREAM, 0);
+
+	assert_true(fd >= 0);
+	assert_int_equal(
+		is_v6 ? bind(fd, (void *)&v6, sizeof(v6)) : bind(fd, (void *)&v4, sizeof(v4)), 0);
+	assert_int_equal(listen(fd, 16), 0);
+	assert_int_equal(lb_cache_offer(world.lb, 0, is_v6, fd, NULL), 0);
+	return fd;
+}
+
+/* age_ms: of the thread's last sign of life. */
+static void run_cached(bool is_v6, __u8 flags, __u16 port, __u32 age_ms, enum lb_reason reason)
+{
+	const struct row row = {
+		.part = NAT,
+		.in = { .proto = IPPROTO_TCP, .tcp_flags = flags, .src_port = port, .payload = 9 },
+	};
+	struct frame in, out;
+	struct timespec now;
+	struct spec spec;
+
+	(void)clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+	world.lb->cache->thread[0].seen_ns =
+		(__u64)now.tv_sec * 1000000000 + (__u64)now.tv_nsec - age_ms * 1000000ull;
+	describe_input(&row, is_v6, &spec);
+	frame_build(&spec, &in);
+	assert_int_equal(run_counted(&world.client, &in, &out, reason),
+			 reason == LB_R_CACHED ? XDP_PASS : XDP_REDIRECT);
+	/* What the kernel is to take must be as it came. */
+	if (reason == LB_R_CACHED) {
+		assert_int_equal(out.length, in.length);
+		assert_memory_equal(out.data, in.data, in.length);
+	}
+}
+
+static void test_cached(void **state)
+{
+	(void)state;
+	for (int is_v6 = 0; is_v6 < 2; is_v6++) {
+		struct lb_cache *cache = world.lb->cache;
+		int fd;
+
+		commit_cached(true);
+		cache = world.lb->cache;
+		run_cached(is_v6, TCP_SYN, 7000, 0, LB_R_FORWARDED); /* nobody there */
+		fd = offer_listener(is_v6);
+		run_cached(is_v6, TCP_SYN, 7001, 0, LB_R_FORWARDED); /* not ready yet */
+		cache->threads = 1;
+		run_cached(is_v6, TCP_SYN, 7002, 0, LB_R_CACHED);
+		run_cached(is_v6, TCP_SYN, 7002, 1000, LB_R_FORWARDED); /* hung */
+		run_cached(is_v6, TCP_SYN, 7002, 0, LB_R_CACHED);
+		run_cached(is_v6, TCP_ACK, 7003, 0, LB_R_FORWARDED); /* of a backend's flow */
+		cache->thread[0].bypass = LB_CACHE_BYPASS_ALL;
+		run_cached(is_v6, TCP_SYN, 7004, 0, LB_R_FORWARDED);
+		cache->thread[0].bypass = 0;
+		close(fd); /* killed: the time stamp is still good */
+		run_cached(is_v6, TCP_SYN, 7005, 0, LB_R_FORWARDED);
+		close(offer_listener(is_v6));
+		fd = offer_listener(is_v6);
+		run_cached(is_v6, TCP_SYN, 7006, 0, LB_R_CACHED);
+		commit_cached(false); /* those that are there may stay, new ones do not come */
+		run_cached(is_v6, TCP_SYN, 7007, 0, LB_R_FORWARDED);
+		close(fd);
+		cache->threads = 0;
+	}
+}
+
 static void test_every_reason_was_met(void **state)
 {
 	int missing = 0;
@@ -902,6 +996,7 @@ static int run_group(void)
 		cmocka_unit_test(test_piece_cuts),
 		cmocka_unit_test(test_neighbours),
 		cmocka_unit_test(test_no_listener),
+		cmocka_unit_test(test_cached),
 		cmocka_unit_test(test_client_moves),
 		cmocka_unit_test(test_client_changes_interface),
 		cmocka_unit_test(test_connections_are_counted),

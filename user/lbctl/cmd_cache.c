@@ -9,7 +9,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "lbctl.h"
+#include "cache_set.h"
 
 #define LINE_MAX_SIZE 16000
 
@@ -243,8 +243,13 @@ static int purge(const struct lbctl *ctl, struct words *words)
 
 const struct command cmd_cache = {
 	.name = "cache",
-	.summary = "Hot pages: what lbcache holds, why not, and purging",
-	.details = "'why' says what is known of a page. 'purge' removes it, 'soft' makes it stale, "
+	.summary = "Hot pages: which services lbcache serves, what it holds, and purging",
+	.details = "'on' sends the service's connections to lbcache while that is alive, and to "
+		   "the\n"
+		   "backends otherwise. 'ttl' is for pages that say nothing about it themselves; a "
+		   "rule\n"
+		   "is for paths that begin so. 'off' keeps ttl and rules.\n"
+		   "'why' says what is known of a page. 'purge' removes it, 'soft' makes it stale, "
 		   "so\n"
 		   "that it is asked for again but still there if the backends fail. Tags are "
 		   "those of\n"
@@ -252,6 +257,10 @@ const struct command cmd_cache = {
 	.verbs =
 		(const struct verb[]){
 			{ "status", "show", "", status },
+			{ "on", NULL, "SERVICE [ttl T]", cache_on },
+			{ "off", NULL, "SERVICE", cache_off },
+			{ "rule", NULL, "SERVICE PREFIX ttl T|pass|del", cache_rule },
+			{ "list", NULL, "[SERVICE]", cache_list },
 			{ "hot", NULL, "[COUNT]", hot },
 			{ "why", NULL, "URL", why },
 			{ "purge", NULL, "URL|prefix URL|tag NAME [soft]", purge },

@@ -40,6 +40,23 @@ static json_t *health_config_json(const struct lb_health_config *health)
 		"slow_start", lb_duration_format(health->slow_start_ms, slow));
 }
 
+/* Rules by prefix, so that each is compared by itself. */
+static json_t *cache_config_json(const struct lb_cache_config *cache)
+{
+	json_t *rules = json_object();
+	char text[LB_ADDR_TEXT_SIZE];
+
+	for (unsigned int i = 0; i < cache->rule_count; i++) {
+		const struct lb_cache_rule *rule = &cache->rules[i];
+
+		(void)json_object_set_new(
+			rules, rule->prefix,
+			json_string(rule->is_pass ? "pass" : lb_ttl_format(rule->ttl_s, text)));
+	}
+	return json_pack("{s:b, s:s, s:o}", "enabled", cache->is_on, "ttl",
+			 lb_ttl_format(cache->ttl_s, text), "rules", rules);
+}
+
 static json_t *service_config_json(const struct lb_service_config *service)
 {
 	const struct lb_timeouts *timeouts = &service->timeouts;
@@ -53,14 +70,15 @@ static json_t *service_config_json(const struct lb_service_config *service)
 		(void)json_array_append_new(backends,
 					    backend_config_json(service, &service->backends[i]));
 	return json_pack(
-		"{s:s, s:s, s:s, s:s, s:i, s:b, s:o, s:o, s:{s:i, s:i, s:i, s:i}, s:o, s:o}",
+		"{s:s, s:s, s:s, s:s, s:i, s:b, s:o, s:o, s:{s:i, s:i, s:i, s:i}, s:o, s:o, s:o}",
 		"name", service->name, "protocol", lb_proto_name(service->proto), "address",
 		lb_endpoint_format(&service->vip, service->port, text), "mode",
 		lb_mode_name(lb_service_mode(service)), "slots", (int)service->slots, "stateless",
 		service->is_stateless, "sources", sources, "tunnel-sources",
 		tunnel_sources_json(service), "timeouts", "syn", (int)timeouts->syn, "established",
 		(int)timeouts->established, "fin", (int)timeouts->fin, "udp", (int)timeouts->udp,
-		"health", health_config_json(&service->health), "backends", backends);
+		"health", health_config_json(&service->health), "cache",
+		cache_config_json(&service->cache), "backends", backends);
 }
 
 json_t *config_json(const struct lb_config *config)
@@ -79,6 +97,7 @@ json_t *config_json(const struct lb_config *config)
 struct diff {
 	json_t *changes;
 	const char *service, *backend; /* at hand; NULL outside */
+	const char *section;	       /* before keys that need it to be understood; "" */
 };
 
 static void add_change(struct diff *diff, const char *action, const char *what)
@@ -131,12 +150,23 @@ static void compare_values(struct diff *diff, json_t *now, json_t *then)
 		if (json_equal(old, value) || !strcmp(key, "backends"))
 			continue;
 		if (json_is_object(value)) {
+			diff->section = !strcmp(key, "cache") ? "cache " : diff->section;
 			compare_values(diff, old, value);
+			diff->section = !strcmp(key, "cache") ? "" : diff->section;
 			continue;
 		}
 		value_text(old, before, sizeof(before));
 		value_text(value, after, sizeof(after));
-		(void)snprintf(what, sizeof(what), "%s %s -> %s", key, before, after);
+		(void)snprintf(what, sizeof(what), "%s%s %s -> %s", diff->section, key, before,
+			       after);
+		add_change(diff, "change", what);
+	}
+	json_object_foreach(now, key, value)
+	{
+		if (json_object_get(then, key))
+			continue;
+		value_text(value, before, sizeof(before));
+		(void)snprintf(what, sizeof(what), "%s%s %s -> none", diff->section, key, before);
 		add_change(diff, "change", what);
 	}
 }
@@ -213,7 +243,7 @@ static void compare_services(struct diff *diff, const json_t *now, const json_t 
 json_t *config_diff(const struct lb_config *now, const struct lb_config *then)
 {
 	json_t *before = config_json(now), *after = config_json(then);
-	struct diff diff = { .changes = json_array() };
+	struct diff diff = { .changes = json_array(), .section = "" };
 
 	compare_values(&diff, json_object_get(before, "limits"), json_object_get(after, "limits"));
 	compare_services(&diff, json_object_get(before, "services"),

@@ -29,12 +29,18 @@ struct lb_config *lb_config_new(void)
 	return config;
 }
 
+static void free_service(struct lb_service_config *service)
+{
+	free(service->backends);
+	free(service->cache.rules);
+}
+
 void lb_config_free(struct lb_config *config)
 {
 	if (!config)
 		return;
 	for (unsigned int i = 0; i < config->service_count; i++)
-		free(config->services[i].backends);
+		free_service(&config->services[i]);
 	free(config->services);
 	free(config);
 }
@@ -53,12 +59,18 @@ static bool copy_array(void **out, const void *from, size_t count, size_t size)
 
 static bool copy_service(struct lb_service_config *out, const struct lb_service_config *from)
 {
-	void *backends;
+	const struct lb_cache_config *cache = &from->cache;
+	void *backends, *rules;
 
 	if (!copy_array(&backends, from->backends, from->backend_count, sizeof(*from->backends)))
 		return false;
+	if (!copy_array(&rules, cache->rules, cache->rule_count, sizeof(*cache->rules))) {
+		free(backends);
+		return false;
+	}
 	*out = *from;
 	out->backends = backends;
+	out->cache.rules = rules;
 	return true;
 }
 
@@ -180,7 +192,7 @@ int lb_config_add_service(struct lb_config *config, const struct lb_service_conf
 	config->service_count++;
 	ret = lb_config_check(config, err);
 	if (ret)
-		free(config->services[--config->service_count].backends);
+		free_service(&config->services[--config->service_count]);
 	return ret;
 }
 
@@ -217,7 +229,7 @@ void lb_config_del_service(struct lb_config *config, struct lb_service_config *s
 {
 	size_t index = (size_t)(service - config->services);
 
-	free(service->backends);
+	free_service(service);
 	config->service_count--;
 	memmove(service, service + 1, (config->service_count - index) * sizeof(*service));
 }

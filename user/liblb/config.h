@@ -71,6 +71,9 @@ void lb_health_print(FILE *out, const struct lb_health_config *health);
 int lb_mode_check(const struct lb_service_config *service, const struct lb_backend_config *backend,
 		  struct lb_error *err);
 const char *lb_family_name(const union lb_addr *addr);
+/* config_cache.c: likewise, the cache part. */
+int lb_cache_check(const struct lb_service_config *service, const char **key, struct lb_error *err);
+void lb_cache_print(FILE *out, const struct lb_cache_config *cache);
 
 /* Sets limits to the defaults; slots follow from services. */
 void lb_limits_init(struct lb_limits *limits);

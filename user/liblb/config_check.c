@@ -201,6 +201,19 @@ static int check_health(struct check *check, const struct lb_health_config *heal
 	return 0;
 }
 
+static int check_cache(struct check *check, const struct lb_service_config *service)
+{
+	struct lb_error err;
+	int ret;
+
+	check->place.section = "cache";
+	ret = lb_cache_check(service, &check->place.key, &err);
+	if (ret)
+		return FAULT(check, ret, "%s: cache: %s", check->label, err.text);
+	check->place.section = NULL;
+	return 0;
+}
+
 static int check_source(struct check *check, const struct lb_service_config *service,
 			unsigned int index)
 {
@@ -341,6 +354,8 @@ static int check_service(struct check *check, unsigned int index)
 		ret = check_timeouts(check, &service->timeouts);
 	if (!ret)
 		ret = check_health(check, &service->health);
+	if (!ret)
+		ret = check_cache(check, service);
 	if (!ret)
 		ret = check_sources(check, service);
 	if (!ret)

@@ -98,6 +98,25 @@ static const struct cyaml_schema_field health_fields[] = {
 	CYAML_FIELD_END
 };
 
+static const struct cyaml_schema_field rule_fields[] = {
+	TEXT("prefix", struct lb_shape_cache_rule, prefix),
+	MAYBE_TEXT("ttl", struct lb_shape_cache_rule, ttl),
+	WORD("pass", struct lb_shape_cache_rule, pass, yes_no),
+	CYAML_FIELD_END
+};
+
+static const struct cyaml_schema_value rule = {
+	CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct lb_shape_cache_rule, rule_fields),
+};
+
+static const struct cyaml_schema_field cache_fields[] = {
+	WORD("enabled", struct lb_shape_cache, enabled, yes_no),
+	MAYBE_TEXT("ttl", struct lb_shape_cache, ttl),
+	CYAML_FIELD_SEQUENCE_COUNT("rules", OPTIONAL_EMPTY, struct lb_shape_cache, rules,
+				   rule_count, &rule, 0, CYAML_UNLIMITED),
+	CYAML_FIELD_END
+};
+
 static const struct cyaml_schema_field service_fields[] = {
 	TEXT("name", struct lb_shape_service, name),
 	CYAML_FIELD_ENUM("protocol", CYAML_FLAG_STRICT, struct lb_shape_service, protocol,
@@ -115,6 +134,8 @@ static const struct cyaml_schema_field service_fields[] = {
 				timeout_fields),
 	CYAML_FIELD_MAPPING_PTR("health", OPTIONAL_EMPTY, struct lb_shape_service, health,
 				health_fields),
+	CYAML_FIELD_MAPPING_PTR("cache", OPTIONAL_EMPTY, struct lb_shape_service, cache,
+				cache_fields),
 	CYAML_FIELD_SEQUENCE_COUNT("backends", OPTIONAL_EMPTY, struct lb_shape_service, backends,
 				   backend_count, &backend, 0, CYAML_UNLIMITED),
 	CYAML_FIELD_END

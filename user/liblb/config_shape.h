@@ -35,6 +35,18 @@ struct lb_shape_health {
 	enum lb_all_down *on_all_down;
 };
 
+struct lb_shape_cache_rule {
+	char *prefix, *ttl;
+	enum lb_yes_no *pass;
+};
+
+struct lb_shape_cache {
+	enum lb_yes_no *enabled;
+	char *ttl;
+	struct lb_shape_cache_rule *rules;
+	unsigned int rule_count;
+};
+
 struct lb_shape_service {
 	char *name;
 	int protocol; /* IPPROTO_* */
@@ -48,6 +60,7 @@ struct lb_shape_service {
 	unsigned int tunnel_source_count;
 	struct lb_shape_timeouts *timeouts;
 	struct lb_shape_health *health;
+	struct lb_shape_cache *cache;
 	struct lb_shape_backend *backends;
 	unsigned int backend_count;
 };
@@ -66,6 +79,10 @@ struct lb_shape {
 /* config_health.c; on a failure *key names where. Ranges are checked by lb_health_check(). */
 int lb_health_read(const struct lb_shape_health *shape, struct lb_health_config *out,
 		   const char **key, struct lb_error *err);
+
+/* config_cache.c; likewise, and lb_cache_check(). */
+int lb_cache_read(const struct lb_shape_cache *shape, struct lb_cache_config *out, const char **key,
+		  struct lb_error *err);
 
 extern const struct cyaml_schema_value lb_shape_schema;
 

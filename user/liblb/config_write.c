@@ -90,6 +90,7 @@ static void print_service(FILE *out, const struct lb_service_config *service)
 			      lb_prefix_format(&service->tunnel_sources[i], prefix));
 	print_timeouts(out, &service->timeouts);
 	lb_health_print(out, &service->health);
+	lb_cache_print(out, &service->cache);
 	if (service->backend_count)
 		(void)fputs("    backends:\n", out);
 	for (unsigned int i = 0; i < service->backend_count; i++)

@@ -160,6 +160,12 @@ static int read_service(struct reader *reader, const struct lb_shape_service *sh
 			return fault_here(reader, -EBADMSG, err.text);
 		reader->place.section = NULL;
 	}
+	if (shape->cache) {
+		reader->place.section = "cache";
+		if (lb_cache_read(shape->cache, &out->cache, &reader->place.key, &err))
+			return fault_here(reader, -EBADMSG, err.text);
+		reader->place.section = NULL;
+	}
 	ret = read_endpoint(reader, shape->address, &out->vip, &out->port, NULL);
 	if (!ret)
 		ret = read_sources(reader, shape, out);

@@ -136,3 +136,18 @@ void lb_interface_enable_forwarding(struct lb *lb, const char *ifname)
 	if (read_switch(path) == 0)
 		write_switch(path, 1);
 }
+
+/*
+ * A service's address that is local to this host is also the source of replies that XDP leaves to
+ * the kernel, which takes them for martians unless told not to (IPv4 only;
+ * tests/e2e/cache_join.sh).
+ */
+void lb_interface_accept_local(struct lb *lb, __u32 ifindex)
+{
+	char ifname[IF_NAMESIZE], path[128];
+
+	if (!if_indextoname(ifindex, ifname))
+		return;
+	snprintf(path, sizeof(path), "/proc/sys/net/ipv4/conf/%s/accept_local", ifname);
+	turn_on(lb, ifname, path, "accept_local of this interface");
+}

@@ -29,6 +29,7 @@ enum lb_map_id {
 	LB_MAP_HEALTH,
 	LB_MAP_FLOWS,
 	LB_MAP_PORTS,
+	LB_MAP_CACHE,
 	LB_MAP_MMAPPED, /* the maps before this one are mapped into memory */
 	LB_MAP_BACKEND_CPU = LB_MAP_MMAPPED,
 	LB_MAP_SERVICE_CPU,
@@ -41,6 +42,7 @@ enum lb_map_id {
 	LB_MAP_HISTORY,
 	LB_MAP_EGRESS,
 	LB_MAP_FROM,
+	LB_MAP_CACHE_SOCKS,
 	LB_MAP_COUNT,
 };
 
@@ -93,6 +95,7 @@ struct lb {
 	struct lb_backend_health *health;
 	struct lb_flow *flows;
 	struct lb_port *ports;
+	struct lb_cache *cache;
 	char notices[LB_NOTICES][LB_TEXT_SIZE];
 	unsigned int notice_count, notice_next;
 };
@@ -136,6 +139,8 @@ int lb_program_load_local(struct lb *lb, int *fd, struct lb_error *err);
 struct bpf_program;
 /* The one of the object that the port runs. */
 struct bpf_program *lb_program_main(struct lb_bpf *skeleton, const struct lb_port *port);
+/* The same with cache.bpf.c. */
+int lb_program_load_cache(struct lb *lb, int *fd, struct lb_error *err);
 void lb_program_close(struct lb_bpf *skeleton);
 void lb_program_capture(char *text,
 			size_t size); /* where libbpf's and libxdp's words go; NULL: nowhere */
@@ -150,6 +155,7 @@ struct lb_interface {
 };
 int lb_interface_get(const char *ifname, struct lb_interface *out, struct lb_error *err);
 void lb_interface_enable_forwarding(struct lb *lb, const char *ifname);
+void lb_interface_accept_local(struct lb *lb, __u32 ifindex);
 
 /* route.c: the kernel's routing table by rtnetlink. */
 void lb_route_close(struct lb *lb);
@@ -269,6 +275,9 @@ bool lb_flows_has_service(const struct lb *lb, __u32 service);
 void lb_flows_sweep(struct lb *lb, lb_flow_test is_stale, const void *arg);
 bool lb_flow_is_live(const struct lb *lb, const struct lb_flow *flow, __u32 now, __u32 *idle,
 		     __u32 *timeout);
+
+/* linger.c: flags of a service that stay although the document does not ask for them any more. */
+__u32 lb_flags_kept(const struct lb *lb, __u32 number, __u32 wanted);
 
 /* counters.c: what backends' numbers have counted, for all their holders */
 int lb_read_backend_cpu(struct lb *lb, __u32 number, struct lb_totals *sum);

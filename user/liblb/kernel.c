@@ -50,6 +50,7 @@ static const char *const map_names[LB_MAP_COUNT] = {
 	[LB_MAP_HEALTH] = "lb_health",
 	[LB_MAP_FLOWS] = "lb_flows",
 	[LB_MAP_PORTS] = "lb_ports",
+	[LB_MAP_CACHE] = "lb_cache",
 	[LB_MAP_BACKEND_CPU] = "lb_backend_cpu",
 	[LB_MAP_SERVICE_CPU] = "lb_service_cpu",
 	[LB_MAP_COUNTERS] = "lb_counters",
@@ -61,6 +62,7 @@ static const char *const map_names[LB_MAP_COUNT] = {
 	[LB_MAP_HISTORY] = "lb_history",
 	[LB_MAP_EGRESS] = "lb_egress",
 	[LB_MAP_FROM] = "lb_from",
+	[LB_MAP_CACHE_SOCKS] = "lb_cache_socks",
 };
 
 const char *lb_map_name(enum lb_map_id id)
@@ -102,6 +104,7 @@ static void point_at_memory(struct lb *lb)
 	lb->health = lb->maps[LB_MAP_HEALTH].memory;
 	lb->flows = lb->maps[LB_MAP_FLOWS].memory;
 	lb->ports = lb->maps[LB_MAP_PORTS].memory;
+	lb->cache = lb->maps[LB_MAP_CACHE].memory;
 }
 
 void lb_kernel_close(struct lb *lb)

@@ -21,6 +21,11 @@ int lb_filter_attach(struct lb *lb, __u32 ifindex, struct lb_error *err);
 int lb_filter_detach(struct lb *lb, __u32 ifindex);
 bool lb_filter_is_attached(struct lb *lb, __u32 ifindex);
 
+/* cache.c: the program that steers connections to lbcache, and whether one went there lately. */
+int lb_cache_attach(struct lb *lb, struct lb_error *err);
+void lb_cache_detach(const struct lb *lb);
+bool lb_cache_is_used(const struct lb *lb);
+
 /* local.c: mode local. -EINVAL if a local backend's address is not this host's. */
 int lb_local_check(struct lb *lb, const struct lb_config *config, struct lb_error *err);
 /* Before a table can name a local backend, and when none does any more. */

@@ -80,7 +80,8 @@ static void fill_value(const struct lb *lb, struct lb_service_change *change)
 	value->proto = config->proto;
 	value->mode = lb_service_mode(config);
 	value->slots = config->slots;
-	value->flags = LB_S_IN_USE | (config->is_stateless ? LB_S_STATELESS : 0);
+	value->flags = LB_S_IN_USE | (config->is_stateless ? LB_S_STATELESS : 0) |
+		       (config->cache.is_on ? LB_S_CACHED : 0);
 	if (config->proto == IPPROTO_UDP && !config->is_stateless)
 		value->flags |= LB_S_TRACKED;
 	for (unsigned int i = 0; i < config->backend_count; i++)
@@ -154,10 +155,8 @@ static int match_services(struct lb *lb, const struct lb_config *config, struct 
 					       "delete the service and add it again",
 					       service->config->name, old->slots,
 					       service->config->slots);
-			/* What full NAT began is looked up as long as it lives. */
-			if (old->flags & LB_S_TRACKED && !(service->value.flags & LB_S_TRACKED) &&
-			    lb_flows_has_service(lb, service->number))
-				service->value.flags |= LB_S_TRACKED;
+			service->value.flags |=
+				lb_flags_kept(lb, service->number, service->value.flags);
 			service->value.line = old->line;
 			service->value.first_line = old->first_line;
 			service->value.weigh_at = old->weigh_at;

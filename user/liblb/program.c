@@ -14,6 +14,7 @@
 #include <xdp/libxdp.h>
 
 #include "internal.h"
+#include "cache.skel.h"
 #include "lb.skel.h"
 #include "local.skel.h"
 
@@ -194,30 +195,41 @@ void lb_program_close(struct lb_bpf *skeleton)
 	lb_bpf__destroy(skeleton);
 }
 
+/* skeleton: of a type of its own; entry: its program. The descriptor is the caller's. */
+#define LOAD(lb, name, entry, what, fd, err)                                                       \
+	({                                                                                         \
+		struct name *skeleton = name##__open();                                            \
+		char words[LB_TEXT_SIZE] = "";                                                     \
+		int ret;                                                                           \
+                                                                                                   \
+		if (!skeleton)                                                                     \
+			return lb_fail(err, -errno, "cannot open the object of %s: %s", what,      \
+				       strerror(errno));                                           \
+		ret = use_maps(lb, skeleton->obj, err);                                            \
+		if (!ret) {                                                                        \
+			SET_CONSTANTS(skeleton->rodata, lb);                                       \
+			lb_program_capture(words, sizeof(words));                                  \
+			ret = name##__load(skeleton);                                              \
+			lb_program_capture(NULL, 0);                                               \
+			if (ret)                                                                   \
+				lb_fail(err, ret, "%s cannot be loaded: %s", what,                 \
+					words[0] ? words : strerror(-ret));                        \
+		}                                                                                  \
+		if (!ret) {                                                                        \
+			*(fd) = fcntl(bpf_program__fd(skeleton->progs.entry), F_DUPFD_CLOEXEC, 3); \
+			if (*(fd) < 0)                                                             \
+				ret = lb_fail(err, -errno, "%s: %s", what, strerror(errno));       \
+		}                                                                                  \
+		name##__destroy(skeleton);                                                         \
+		ret;                                                                               \
+	})
+
 int lb_program_load_local(struct lb *lb, int *fd, struct lb_error *err)
 {
-	struct local_bpf *skeleton = local_bpf__open();
-	char words[LB_TEXT_SIZE] = "";
-	int ret;
+	return LOAD(lb, local_bpf, lb_local, "the filter for local backends", fd, err);
+}
 
-	if (!skeleton)
-		return lb_fail(err, -errno, "cannot open the filter's object: %s", strerror(errno));
-	ret = use_maps(lb, skeleton->obj, err);
-	if (!ret) {
-		SET_CONSTANTS(skeleton->rodata, lb);
-		lb_program_capture(words, sizeof(words));
-		ret = local_bpf__load(skeleton);
-		lb_program_capture(NULL, 0);
-		if (ret)
-			lb_fail(err, ret, "the filter for local backends cannot be loaded: %s",
-				words[0] ? words : strerror(-ret));
-	}
-	if (!ret) {
-		*fd = fcntl(bpf_program__fd(skeleton->progs.lb_local), F_DUPFD_CLOEXEC, 3);
-		if (*fd < 0)
-			ret = lb_fail(err, -errno, "the filter for local backends: %s",
-				      strerror(errno));
-	}
-	local_bpf__destroy(skeleton);
-	return ret;
+int lb_program_load_cache(struct lb *lb, int *fd, struct lb_error *err)
+{
+	return LOAD(lb, cache_bpf, lb_cache_steer, "the program that steers to lbcache", fd, err);
 }

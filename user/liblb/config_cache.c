@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* The cache part of a service in the document: reading, what may stand there, writing, its rules.
+ */
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "config_shape.h"
+
+/* ---- durations of pages: seconds, up to a year --------------------------------------------- */
+
+static const struct {
+	char unit;
+	__u32 seconds;
+} units[] = { { 'd', 86400 }, { 'h', 3600 }, { 'm', 60 }, { 's', 1 } };
+
+int lb_ttl_parse(const char *text, __u32 *ttl_s)
+{
+	__u64 number = 0;
+	__u32 factor = 0;
+	const char *c = text;
+
+	for (; *c >= '0' && *c <= '9'; c++) {
+		number = number * 10 + (__u64)(*c - '0');
+		if (number > LB_CACHE_TTL_MAX)
+			return -ERANGE;
+	}
+	if (c == text)
+		return -EINVAL;
+	if (!*c)
+		factor = 1;
+	for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++)
+		if (*c == units[i].unit && !c[1])
+			factor = units[i].seconds;
+	if (!factor)
+		return -EINVAL;
+	if (number * factor > LB_CACHE_TTL_MAX)
+		return -ERANGE;
+	*ttl_s = (__u32)(number * factor);
+	return 0;
+}
+
+const char *lb_ttl_format(__u32 ttl_s, char buf[LB_ADDR_TEXT_SIZE])
+{
+	size_t i = 0;
+
+	/* Two minutes are where a person would leave the seconds. */
+	while (ttl_s < 120 ? units[i].unit != 's' : ttl_s % units[i].seconds != 0)
+		i++;
+	(void)snprintf(buf, LB_ADDR_TEXT_SIZE, "%u%c", ttl_s / units[i].seconds, units[i].unit);
+	return buf;
+}
+
+/* ---- rules ---------------------------------------------------------------------------------- */
+
+struct lb_cache_rule *lb_cache_find_rule(const struct lb_cache_config *cache, const char *prefix)
+{
+	for (unsigned int i = 0; i < cache->rule_count; i++)
+		if (!strcmp(cache->rules[i].prefix, prefix))
+			return &cache->rules[i];
+	return NULL;
+}
+
+int lb_cache_set_rule(struct lb_cache_config *cache, const struct lb_cache_rule *rule)
+{
+	struct lb_cache_rule *grown, *found = lb_cache_find_rule(cache, rule->prefix);
+
+	if (found) {
+		*found = *rule;
+		return 0;
+	}
+	grown = realloc(cache->rules, (cache->rule_count + 1) * sizeof(*grown));
+	if (!grown)
+		return -ENOMEM;
+	cache->rules = grown;
+	grown[cache->rule_count++] = *rule;
+	return 0;
+}
+
+void lb_cache_del_rule(struct lb_cache_config *cache, struct lb_cache_rule *rule)
+{
+	const size_t index = (size_t)(rule - cache->rules);
+
+	cache->rule_count--;
+	memmove(rule, rule + 1, (cache->rule_count - index) * sizeof(*rule));
+}
+
+/* ---- reading -------------------------------------------------------------------------------- */
+
+static int read_ttl(const char *text, __u32 *out, struct lb_error *err)
+{
+	if (!text || !lb_ttl_parse(text, out))
+		return 0;
+	return lb_fail(
+		err, -EBADMSG,
+		"'%.32s' is no time that a page can be kept, expected as 60s, 10m, 2h or 1d, "
+		"up to 365d",
+		text);
+}
+
+static int read_rule(const struct lb_shape_cache_rule *shape, struct lb_cache_config *out,
+		     struct lb_error *err)
+{
+	struct lb_cache_rule rule = { .is_pass = shape->pass && *shape->pass == LB_YES };
+	int ret;
+
+	if (strlen(shape->prefix) >= sizeof(rule.prefix))
+		return lb_fail(err, -EBADMSG, "'%.32s...' is too long, at most %d characters",
+			       shape->prefix, LB_CACHE_PREFIX_SIZE - 1);
+	memcpy(rule.prefix, shape->prefix, strlen(shape->prefix) + 1);
+	if (!shape->ttl == !rule.is_pass)
+		return lb_fail(err, -EBADMSG,
+			       "the rule for '%s' needs either 'ttl' or 'pass: true'", rule.prefix);
+	if (lb_cache_find_rule(out, rule.prefix))
+		return lb_fail(err, -EBADMSG, "there are two rules for '%s'", rule.prefix);
+	ret = read_ttl(shape->ttl, &rule.ttl_s, err);
+	if (!ret && lb_cache_set_rule(out, &rule))
+		ret = lb_fail(err, -ENOMEM, "out of memory");
+	return ret;
+}
+
+int lb_cache_read(const struct lb_shape_cache *shape, struct lb_cache_config *out, const char **key,
+		  struct lb_error *err)
+{
+	int ret;
+
+	out->is_on = !shape->enabled || *shape->enabled == LB_YES;
+	*key = "ttl";
+	ret = read_ttl(shape->ttl, &out->ttl_s, err);
+	if (ret)
+		return ret;
+	*key = "rules";
+	for (unsigned int i = 0; !ret && i < shape->rule_count; i++)
+		ret = read_rule(&shape->rules[i], out, err);
+	return ret;
+}
+
+/* ---- what may stand there ------------------------------------------------------------------- */
+
+static int check_prefix(const char *prefix, struct lb_error *err)
+{
+	for (const char *c = prefix; *c; c++)
+		if ((unsigned char)*c <= ' ' || *c == 0x7f || *c == '#')
+			return lb_fail(err, -EINVAL,
+				       "a path has no blanks, control characters or '#', as the "
+				       "rule for '%s' has",
+				       prefix);
+	if (prefix[0] == '/')
+		return 0;
+	return lb_fail(err, -EINVAL, "'%s' is no path, expected one that begins with '/'", prefix);
+}
+
+int lb_cache_check(const struct lb_service_config *service, const char **key, struct lb_error *err)
+{
+	const struct lb_cache_config *cache = &service->cache;
+	int ret = 0;
+
+	*key = "enabled";
+	if (cache->is_on && service->proto != IPPROTO_TCP)
+		return lb_fail(err, -EINVAL, "there are pages in HTTP over tcp only, this is %s",
+			       lb_proto_name(service->proto));
+	*key = "ttl";
+	if (cache->ttl_s > LB_CACHE_TTL_MAX)
+		return lb_fail(err, -ERANGE, "ttl %us is out of range, expected up to 365d",
+			       cache->ttl_s);
+	*key = "rules";
+	if (cache->rule_count > LB_CACHE_RULES_MAX)
+		return lb_fail(err, -ERANGE, "%u rules are too many, at most %d", cache->rule_count,
+			       LB_CACHE_RULES_MAX);
+	for (unsigned int i = 0; !ret && i < cache->rule_count; i++)
+		ret = check_prefix(cache->rules[i].prefix, err);
+	return ret;
+}
+
+/* ---- writing -------------------------------------------------------------------------------- */
+
+void lb_cache_print(FILE *out, const struct lb_cache_config *cache)
+{
+	char text[LB_ADDR_TEXT_SIZE];
+
+	if (!cache->is_on && !cache->ttl_s && !cache->rule_count)
+		return;
+	(void)fputs("    cache:\n", out);
+	if (!cache->is_on)
+		(void)fputs("      enabled: false\n", out);
+	(void)fprintf(out, "      ttl: %s\n", lb_ttl_format(cache->ttl_s, text));
+	if (cache->rule_count)
+		(void)fputs("      rules:\n", out);
+	for (unsigned int i = 0; i < cache->rule_count; i++) {
+		const struct lb_cache_rule *rule = &cache->rules[i];
+
+		(void)fputs("        - prefix: \"", out);
+		for (const char *c = rule->prefix; *c; c++)
+			(void)fprintf(out, *c == '"' || *c == '\\' ? "\\%c" : "%c", *c);
+		(void)fputs("\"\n", out);
+		if (rule->is_pass)
+			(void)fputs("          pass: true\n", out);
+		else
+			(void)fprintf(out, "          ttl: %s\n", lb_ttl_format(rule->ttl_s, text));
+	}
+}
