@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "candidates.h"
 #include "fetch.h"
 
 /* What this worker knows of an address; made when first met. */
@@ -26,14 +27,16 @@ static struct backend *find(struct worker *worker, const union address *address)
 struct backend *backend_choose(struct worker *worker, const struct request *request,
 			       unsigned int nth)
 {
-	const struct service *service = request->service;
+	const struct candidates *candidates = request->service->candidates;
 	struct backend *backend = NULL;
+	unsigned int at;
 
-	/* A fixed list: in turn, past those that failed just now, unless all did. */
-	for (unsigned int i = 0; i < service->backend_count; i++) {
-		uint64_t turn = worker->counters.fetches + worker->index + nth + i;
-
-		backend = find(worker, &service->backends[turn % service->backend_count]);
+	if (!candidates || !candidates->count)
+		return NULL;
+	/* By weight, past those that failed just now, unless all did. */
+	at = candidates_pick(candidates, worker->counters.fetches + worker->index + nth);
+	for (unsigned int i = 0; i < candidates->count; i++) {
+		backend = find(worker, &candidates->list[(at + i) % candidates->count].address);
 		if (backend && backend->failed_until_ms <= worker->now_ms)
 			break;
 	}

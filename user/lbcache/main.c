@@ -12,9 +12,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "candidates.h"
 #include "control.h"
 #include "fill.h"
 #include "handover.h"
+#include "join.h"
 #include "log.h"
 #include "metrics.h"
 #include "options.h"
@@ -59,12 +61,13 @@ static int enter_instance(struct options *options)
 	const char *slash;
 	struct lb *lb;
 
-	if (options->control_path && !options->netns)
+	if (options->control_path && !options->netns && !options->is_joined)
 		return 0;
 	if (lb_open(&lb, options->netns, &err)) {
 		(void)fprintf(stderr, "lbcache: %s%s\n",
-			      options->netns ? "" : "no control socket: ", err.text);
-		return options->netns ? 1 : 0;
+			      options->netns || options->is_joined ? "" : "no control socket: ",
+			      err.text);
+		return options->netns || options->is_joined;
 	}
 	slash = strrchr(lb_state_path(lb), '/');
 	if (slash && !options->control_path) {
@@ -122,8 +125,10 @@ static void add_alone(struct server *server, const struct options *options)
 	service->number = 1;
 	service->listen = options->listen;
 	service->rules = &rules;
-	memcpy(service->backends, options->backends, sizeof(service->backends));
-	service->backend_count = options->backend_count;
+	service->is_served = true;
+	service->candidates = candidates_new(options->backend_count);
+	for (unsigned int i = 0; service->candidates && i < options->backend_count; i++)
+		candidates_add(service->candidates, &options->backends[i], 1);
 }
 
 static int listen_all(struct server *server)
@@ -185,12 +190,15 @@ int main(int argc, char **argv)
 	server = make_server(&options);
 	if (!server)
 		return refuse("memory", ENOMEM);
+	if (!options.is_joined)
+		add_alone(server, &options);
+	else if (join_prepare(server, options.netns))
+		return 1;
 	if (options.log_path) {
 		ret = log_open(&server->log, options.log_path, options.is_log_json);
 		if (ret)
 			return refuse(options.log_path, -ret);
 	}
-	add_alone(server, &options);
 	server->main_thread = pthread_self();
 	if (options.is_taking_over) {
 		ret = handover_take(server, options.control_path, &before);
@@ -210,6 +218,9 @@ int main(int argc, char **argv)
 		if (ret)
 			return refuse("--take-over", -ret);
 	}
+	ret = options.is_joined ? join_start(server, &options.rules.standard) : 0;
+	if (ret)
+		return refuse("joining the datapath", -ret);
 	if (options.control_path) {
 		ret = control_start(server, options.control_path);
 		if (ret)
@@ -225,6 +236,7 @@ int main(int argc, char **argv)
 	if (ret)
 		return refuse(what, -ret);
 	(void)sigwait(&signals, &signal);
+	join_leave(server);
 	server->is_stopping = true;
 	for (unsigned int i = 0; i < server->worker_count; i++)
 		(void)pthread_join(server->workers[i]->thread, NULL);

@@ -14,7 +14,9 @@
 #include "liblb.h"
 
 static const char usage[] =
-	"Usage: lbcache --listen ADDR:PORT --backend ADDR:PORT… [OPTIONS]\n\n"
+	"Usage: lbcache [-n NAME] [OPTIONS]                   for the services of 'lbctl cache "
+	"on'\n"
+	"       lbcache --listen ADDR:PORT --backend ADDR:PORT… [OPTIONS]        by itself\n\n"
 	"  -n, --netns NAME      in the namespace that 'ip netns' calls NAME\n"
 	"  --listen ADDR:PORT    take clients here\n"
 	"  --backend ADDR:PORT   fetch from here; may be given several times\n"
@@ -101,16 +103,7 @@ static void read_address(const char *option, union address *out)
 
 	if (lb_endpoint_parse(optarg, &addr, &port, NULL, &err))
 		refuse("%s: %s", option, err.text);
-	memset(out, 0, sizeof(*out));
-	if (lb_addr_is_v4(&addr)) {
-		out->v4.sin_family = AF_INET;
-		out->v4.sin_port = htons(port);
-		memcpy(&out->v4.sin_addr, (const char *)&addr + 12, 4);
-	} else {
-		out->v6.sin6_family = AF_INET6;
-		out->v6.sin6_port = htons(port);
-		memcpy(&out->v6.sin6_addr, &addr, 16);
-	}
+	address_make(out, &addr, port);
 }
 
 static uint32_t read_number(const char *option, uint32_t low, uint32_t high)
@@ -259,9 +252,15 @@ void options_read(int argc, char **argv, struct options *out)
 	}
 	if (optind < argc)
 		refuse("unexpected '%s'", argv[optind]);
-	if (!out->listen.any.sa_family)
+	out->is_joined = !out->listen.any.sa_family && !out->backend_count;
+	if (out->is_joined && (out->rules.standard.ttl || out->rules.count))
+		refuse("--ttl and --pass are for --listen: of a service 'lbctl cache' says them");
+	if (out->is_joined && out->is_taking_over)
+		refuse("--take-over is for --listen; beside the datapath end the old one first: "
+		       "new connections go to the backends meanwhile");
+	if (!out->is_joined && !out->listen.any.sa_family)
 		refuse("--listen is missing: there is nowhere to take clients");
-	if (!out->backend_count)
+	if (!out->is_joined && !out->backend_count)
 		refuse("--backend is missing: there is nobody to fetch from");
 	/* A page may not push all others out. */
 	if (out->limits.object > out->limits.memory / 4)

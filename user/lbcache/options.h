@@ -8,6 +8,7 @@
 struct options {
 	const char *netns, *log_path, *control_path, *user;
 	bool is_log_json, is_taking_over;
+	bool is_joined; /* to the datapath */
 	unsigned int threads;
 	struct limits limits;
 	union address listen, metrics; /* without family: none */

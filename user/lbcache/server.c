@@ -38,6 +38,20 @@ socklen_t address_size(const union address *address)
 	return address->any.sa_family == AF_INET ? sizeof(address->v4) : sizeof(address->v6);
 }
 
+void address_make(union address *out, const union lb_addr *addr, uint16_t port)
+{
+	memset(out, 0, sizeof(*out));
+	if (lb_addr_is_v4(addr)) {
+		out->v4.sin_family = AF_INET;
+		out->v4.sin_port = htons(port);
+		memcpy(&out->v4.sin_addr, &addr->words[3], sizeof(out->v4.sin_addr));
+	} else {
+		out->v6.sin6_family = AF_INET6;
+		out->v6.sin6_port = htons(port);
+		memcpy(&out->v6.sin6_addr, addr, sizeof(out->v6.sin6_addr));
+	}
+}
+
 bool address_is_same(const union address *a, const union address *b)
 {
 	if (a->any.sa_family != b->any.sa_family)

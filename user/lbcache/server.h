@@ -7,6 +7,7 @@
 #include <netinet/in.h>
 #include <pthread.h>
 
+#include "lb_addr.h"
 #include "policy.h"
 #include "store.h"
 
@@ -19,6 +20,7 @@
 #define ADDRESS_TEXT_SIZE 64
 
 struct fill_table;
+struct candidates;
 struct access_log;
 
 struct rule {
@@ -47,8 +49,8 @@ struct service {
 	struct rules *_Atomic rules;
 	int listeners[WORKERS_MAX]; /* the workers' in turn */
 	unsigned int listener_count;
-	union address backends[BACKENDS_MAX];
-	unsigned int backend_count;
+	struct candidates *_Atomic candidates; /* a change swaps them */
+	bool is_served;			       /* as long as it is cached */
 };
 
 struct limits {
@@ -86,6 +88,7 @@ struct server {
 const struct policy *rules_find(const struct rules *rules, struct text target);
 const char *address_format(const union address *address, char buf[ADDRESS_TEXT_SIZE]);
 socklen_t address_size(const union address *address);
+void address_make(union address *out, const union lb_addr *addr, uint16_t port);
 bool address_is_same(const union address *a, const union address *b);
 
 #endif

@@ -11,10 +11,14 @@
 
 #include "client.h"
 #include "fetch.h"
+#include "join.h"
+
+#include "lb_abi.h"
 
 #define EVENTS_MAX 256
 #define TURN_MS 500		   /* at the latest, another turn */
 #define IDLE_MS 1000		   /* of clients while this process ends */
+#define BEAT_MS 10		   /* the same of one that must show that it is alive */
 #define CLOCK_BASE_MS (1ull << 42) /* so that a page may be older than the machine is up */
 
 static const unsigned int lengths_ms[TIMER_CLASSES] = {
@@ -59,7 +63,7 @@ static void run_timers(struct worker *worker)
 
 static int wait_ms(const struct worker *worker)
 {
-	uint64_t due = worker->now_ms + TURN_MS;
+	uint64_t due = worker->now_ms + (worker->beat ? BEAT_MS : TURN_MS);
 
 	for (unsigned int i = 0; i < TIMER_CLASSES; i++) {
 		const struct timer *head = &worker->timers[i];
@@ -165,9 +169,14 @@ static void read_inbox(struct worker *worker)
 
 static void read_clocks(struct worker *worker)
 {
+	struct lb_cache_thread *beat = __atomic_load_n(&worker->beat, __ATOMIC_ACQUIRE);
 	struct timespec now;
 
 	(void)clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+	if (beat)
+		__atomic_store_n(&beat->seen_ns,
+				 (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec,
+				 __ATOMIC_RELAXED);
 	worker->now_ms =
 		CLOCK_BASE_MS + (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
 	(void)clock_gettime(CLOCK_REALTIME_COARSE, &now);
@@ -215,6 +224,7 @@ static void *run(void *arg)
 	while (!__atomic_load_n(&worker->server->is_stopping, __ATOMIC_RELAXED)) {
 		int count = epoll_wait(worker->epoll_fd, events, EVENTS_MAX, wait_ms(worker));
 
+		__atomic_store_n(&worker->turns, worker->turns + 1, __ATOMIC_RELEASE);
 		read_clocks(worker);
 		for (int i = 0; i < count; i++) {
 			struct watch *watch = events[i].data.ptr;
@@ -234,6 +244,7 @@ static void *run(void *arg)
 static void on_accept(struct worker *worker, struct watch *watch, uint32_t events)
 {
 	struct listener *listener = (struct listener *)watch;
+	struct service *service;
 	union address peer;
 
 	(void)events;
@@ -245,7 +256,11 @@ static void on_accept(struct worker *worker, struct watch *watch, uint32_t event
 			continue;
 		if (fd < 0)
 			return;
-		client_open(worker, listener->service, fd, &peer);
+		service = listener->service ? listener->service : join_service(worker->server, fd);
+		if (service)
+			client_open(worker, service, fd, &peer);
+		else
+			(void)close(fd);
 	}
 }
 

@@ -8,6 +8,7 @@
 #include "server.h"
 
 struct worker;
+struct lb_cache_thread;
 struct fill;
 struct backend;
 struct client;
@@ -46,7 +47,9 @@ struct worker {
 	unsigned int index;
 	pthread_t thread;
 	int epoll_fd;
-	uint64_t now_ms; /* monotonic, of this turn */
+	uint64_t now_ms;	      /* monotonic, of this turn */
+	uint64_t turns;		      /* begun */
+	struct lb_cache_thread *beat; /* joined to the datapath: that this thread is alive */
 	time_t now;
 	struct timer timers[TIMER_CLASSES]; /* heads of rings */
 	struct watch *dead;
@@ -66,7 +69,7 @@ struct worker {
 struct listener {
 	struct watch watch;
 	struct listener *next;
-	struct service *service;
+	struct service *service; /* NULL: each connection has its own */
 };
 
 /* What all threads have counted, and the share of hits, stale ones included. */
@@ -74,7 +77,7 @@ void server_sum(const struct server *server, struct counters *out);
 double counters_hit_ratio(const struct counters *counters);
 
 int worker_start(struct server *server, unsigned int index);
-/* A listening socket for this worker; the worker owns it. */
+/* A listening socket for this worker; the worker owns it. service NULL: by join_service(). */
 int worker_listen(struct worker *worker, struct service *service, int fd);
 void worker_watch(struct worker *worker, struct watch *watch, int fd,
 		  void (*on_event)(struct worker *, struct watch *, uint32_t));

@@ -1,0 +1,325 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0-only
+# lbcache beside the datapath: a cached service's pages come from memory, at the service's own address;
+# killed or hung under load, new connections go to the backends; rules, weights and drain are followed.
+# shellcheck source-path=SCRIPTDIR source=common.sh
+source "$(dirname "$0")/common.sh"
+
+LBCACHE=${LBCACHE:-$ROOT/lbcache}
+ROUNDS=${ROUNDS:-4}
+
+start_cache() {
+	start_in lb lbcache "$LBCACHE" -n "${PREFIX}lb" --threads 2
+	wait_for 5 is_answering || die "lbcache: $(cat "$(run_dir)/lbcache.log")"
+}
+
+is_answering() {
+	lb -q cache status >/dev/null 2>&1
+}
+
+cache_pid() {
+	cat "$(run_dir)/lbcache.pid"
+}
+
+# head_of NS URL CURL-WORDS…: the answer's head.
+head_of() {
+	local ns=$1 url=$2
+
+	shift 2
+	from "$ns" 10 curl -sSg -D - -o /dev/null "$@" "$url" | tr -d '\r'
+}
+
+# has NS URL PATTERN CURL-WORDS…: the answer's head has such a line.
+has() {
+	local ns=$1 url=$2 pattern=$3 head
+
+	shift 3
+	head=$(head_of "$ns" "$url" "$@")
+	grep -qiE "^$pattern" <<<"$head" || {
+		echo "no '$pattern' in: $(tr '\n' '|' <<<"$head")"
+		return 1
+	}
+}
+
+# The cache may be late once on a machine with more work than processors; the next one is steered there.
+hits() {
+	wait_for 5 has "$1" "$2" 'cache-status: lbcache; hit' 2>/dev/null || has "$1" "$2" 'cache-status: lbcache; hit'
+}
+
+no_cache() {
+	! head_of "$1" "$2" | grep -i '^cache-status'
+}
+
+# spread FAMILY PORT COUNT WEIGHT…: by the backends themselves, without a failure.
+spread() {
+	local family=$1 port=$2 count=$3
+
+	shift 3
+	connect_many "$family" "$port" "$count" && is_spread "$WORK/conns" "$@"
+}
+
+# All from one page, whoever rendered it.
+is_hot() {
+	connect_many "$1" 80 400
+	[ "$(grep -c ^reply "$WORK/conns")" = 1 ] || {
+		grep ^reply "$WORK/conns"
+		return 1
+	}
+}
+
+client_is_told() {
+	local echo
+
+	echo=$(from client 10 curl -sS --interface 198.51.100.2 "http://$VIP4:8080/echo" | tr -d '\r')
+	grep -qx 'X-Forwarded-For: 198.51.100.2' <<<"$echo"
+	grep -qx "Forwarded: for=198.51.100.2;host=\"$VIP4:8080\";proto=http" <<<"$echo"
+}
+
+rules_are_followed() {
+	local url=http://$VIP4:8080
+
+	hits client "$url/h/page"
+	lb cache rule pages /h/page/account pass
+	lb cache rule pages /h/page/account/logo ttl 1h
+	wait_for 5 has client "$url/h/page/account" 'cache-status: .*detail=rule'
+	wait_for 5 has client "$url/h/page/account/logo" 'cache-status: lbcache; hit; ttl=3[56][0-9][0-9]'
+	lb cache rule pages /h/page/account del
+	wait_for 5 has client "$url/h/page/account" 'cache-status: lbcache; hit; ttl=[0-9]?[0-9]$'
+}
+
+# Misses go by weight, and not to a server that is drained.
+misses_are_spread() {
+	lb cache rule web / pass
+	lb backend set web 192.0.2.11:5000 weight 2
+	sleep 0.3
+	spread 4 80 400 2 1 1
+	lb backend drain web 192.0.2.12:5001
+	sleep 0.3
+	next_ports 400
+	spread 4 80 400 2 0 1
+	next_ports 400
+	lb backend ready web 192.0.2.12:5001
+	lb backend set web 192.0.2.11:5000 weight 1
+	lb cache rule web / del
+	sleep 0.3
+}
+
+# A backend that refuses is passed over.
+misses_go_on() {
+	lb backend add web 192.0.2.11:5999 weight 1
+	lb cache rule web / pass
+	sleep 0.3
+	connect_many 4 80 100
+	next_ports 100
+	lb backend del web 192.0.2.11:5999
+	lb cache rule web / del
+	! grep -v '^reply s[123] ' <(grep ^reply "$WORK/conns")
+}
+
+# Sockets of a killed process are gone at once: no wait for the time stamps.
+killed() {
+	local round
+
+	for ((round = 0; round < ROUNDS; round++)); do
+		hits client "http://$VIP4/"
+		kill -9 "$(cache_pid)"
+		sleep 0.001
+		connect_many 4 80 20
+		next_ports 20
+		start_cache
+	done
+}
+
+hung() {
+	local round pid
+
+	pid=$(cache_pid)
+	for ((round = 0; round < ROUNDS; round++)); do
+		hits client "http://$VIP4/"
+		kill -STOP "$pid"
+		sleep 0.06
+		if ! connect_many 4 80 20; then
+			kill -CONT "$pid"
+			return 1
+		fi
+		next_ports 20
+		kill -CONT "$pid"
+	done
+	hits client "http://$VIP4/"
+}
+
+# Other connections come all the time; those that were at the cache when it was killed may fail.
+under_load() {
+	local conns pid
+
+	conns=$(test_tool conns)
+	from client 60 "$conns" -a "$CLIENTS4" -r 500 -c 64 -s 60 "$VIP4" 80 >"$WORK/load" 2>&1 &
+	pid=$!
+	sleep 0.3
+	"$@" || {
+		kill "$pid"
+		return 1
+	}
+	kill "$pid"
+	wait "$pid" || true
+}
+
+# begin_download: a slow one that is at the cache; its pid is in $WORK/download.
+begin_download() {
+	rm -f "$WORK/headers"
+	from client 30 curl -sS --limit-rate 8M -D "$WORK/headers" -o "$WORK/got" "http://$VIP4/blob" &
+	echo $! >"$WORK/download"
+	wait_for 10 grep -q '^.$' "$WORK/headers"
+	grep -qi '^cache-status' "$WORK/headers" && return 0
+	kill "$(<"$WORK/download")"
+	return 1
+}
+
+# What is at the cache stays there when the service leaves it, and when the cache hangs for a while.
+stays() {
+	begin_download || begin_download || begin_download
+	kill -STOP "$(cache_pid)"
+	sleep 0.2
+	kill -CONT "$(cache_pid)"
+	lb cache off web
+	sleep 0.2
+	no_cache client "http://$VIP4/"
+	wait "$(<"$WORK/download")"
+	lb cache on web
+	sha256sum <"$WORK/got" | cmp - "$WORK/blob.sha256"
+}
+
+# Without the kernel's memory of the client's link address, and with the service's address local.
+is_found_anew() {
+	ip -n "${PREFIX}lb" neigh flush dev eth0
+	from client 10 curl -sS --connect-timeout 3 -o /dev/null "http://$VIP4/"
+}
+
+refused() {
+	local text
+
+	while IFS='|' read -r words expected; do
+		# shellcheck disable=SC2086  # several words
+		! text=$(lb $words 2>&1) || {
+			echo "'$words' is taken"
+			return 1
+		}
+		[[ $text == *"$expected"* && $(wc -l <<<"$text") = 1 ]] || {
+			echo "'$words': $text"
+			return 1
+		}
+	done <<-WORDS
+		cache on nobody|service nobody does not exist
+		cache on web ttl 3x|ttl '3x' is not possible
+		cache on web ttl 366d|ttl '366d' is not possible
+		cache rule web /nowhere del|no rule for /nowhere
+		cache rule web page pass|'page' is no path
+		cache rule web /page keep|unknown word 'keep'
+		cache on dns|tcp only
+		cache off dns|service dns is not cached
+	WORDS
+}
+
+document() {
+	lb config show >"$WORK/now.yaml"
+	grep -q 'ttl: 60s' "$WORK/now.yaml"
+	lb cache off web
+	lb config diff "$WORK/now.yaml" | grep -qx '~ service web: cache enabled false -> true'
+	lb config apply "$WORK/now.yaml"
+	lb config show | cmp - "$WORK/now.yaml"
+}
+
+is_accounted() {
+	[[ $(lb stats) =~ accounted:.*ok$ ]]
+}
+
+# In its own service, with a backend that is a process of this host.
+local_service() {
+	lb service add local tcp "$VIP4:81" mode local
+	lb backend add local 127.0.0.1:5000
+	lb cache on local ttl 60s
+	hits client "http://$VIP4:81/h/local"
+	hits lb "http://$VIP4:81/h/local"
+	kill -STOP "$(cache_pid)"
+	sleep 0.06
+	if ! no_cache client "http://$VIP4:81/h/local" || ! no_cache lb "http://$VIP4:81/h/local"; then
+		kill -CONT "$(cache_pid)"
+		return 1
+	fi
+	kill -CONT "$(cache_pid)"
+	lb service del local
+}
+
+is_clean() {
+	local left
+
+	lb service del web
+	lb service del pages
+	lb service del web6
+	left=$(
+		in_ns lb ip route show table local proto 108
+		in_ns lb ip -6 route show table local proto 108
+		in_ns lb bpftool -j net list | grep -o sk_lookup || true
+		ls "$(lb -q status >/dev/null && echo /sys/fs/bpf/lbctl)"/*/"netns-${PREFIX}lb/lb_cache_link" 2>/dev/null || true
+	)
+	[ -z "$left" ] || {
+		echo "left behind: $left"
+		return 1
+	}
+}
+
+# The maps go and come: lbcache joins the new ones.
+joins_again() {
+	lb -q detach all
+	attach_all native
+	hits client "http://$VIP4/"
+}
+
+main() {
+	BLOB_MB=16
+	make_blob
+	start_scenario
+	start_all_nginx
+	start_in s1 pages "$PYTHON" "$TESTS/servers/pages.py" s1 5100
+	start_in lb pages-lb "$PYTHON" "$TESTS/servers/pages.py" lb 5000
+	attach_all native
+	warm_up
+	add_web web 4 nat 80 1 1 1
+	add_web web6 6 fullnat 80 1 1 1
+	lb service add pages tcp "$VIP4:8080" mode fullnat
+	lb backend add pages 192.0.2.11:5100
+	lb service add dns udp "$VIP4:53"
+	lb cache on web ttl 60s
+	lb -q cache on web6 ttl 60s
+	lb -q cache on pages ttl 60s
+	check "without lbcache the backends answer" spread 4 80 1200 1 1 1
+	next_ports 1200
+	check "and are found without a known neighbour" is_found_anew
+	start_cache
+	check "IPv4, nat: pages come from memory" hits client "http://$VIP4/"
+	check "IPv4, nat: one rendering for 400 connections" is_hot 4
+	next_ports 400
+	check "IPv6, fullnat: pages come from memory" hits client "http://[$VIP6]/"
+	check "IPv6, fullnat: one rendering for 400 connections" is_hot 6
+	next_ports 400
+	check "clients on the host get them too" hits lb "http://$VIP4/"
+	check "the backend is told the client's address" client_is_told
+	check "rules are followed" rules_are_followed
+	check "misses go by weight, and not to what is drained" misses_are_spread
+	check "misses pass over a backend that refuses" misses_go_on
+	check "killed $ROUNDS times under load: no new connection fails" under_load killed
+	check "hung $ROUNDS times under load: no new connection fails" under_load hung
+	kill -9 "$(cache_pid)"
+	check "IPv6, fullnat: killed, the backends answer" spread 6 80 1200 1 1 1
+	next_ports 1200
+	start_cache
+	check "a connection at the cache stays there" stays
+	check "with a backend on this host" local_service
+	check "the document has it" document
+	check "refused in one line" refused
+	check "joins new maps" joins_again
+	check "accounted" is_accounted
+	check "nothing left when the services are gone" is_clean
+}
+
+main

@@ -1,0 +1,328 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Beside the datapath: sockets on the loopback address that it steers connections to, the time
+ * stamps that say that the threads are alive, and the services as the keeper tells them.
+ */
+#include "join.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "candidates.h"
+#include "worker.h"
+
+#include "lb_abi.h"
+
+static struct {
+	struct server *server;
+	struct policy standard; /* what the document does not say */
+	int fd;			/* to the keeper */
+	int listeners[JOIN_FDS_MAX];
+	bool has_v6;
+	struct lb_cache *shared;
+	pthread_t thread;
+} join;
+
+/* ---- sockets -------------------------------------------------------------------------------- */
+
+static int open_listener(int family)
+{
+	union address address = { .v4 = { .sin_family = AF_INET } };
+	const int one = 1;
+	int fd;
+
+	address.v4.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	if (family == AF_INET6)
+		address.v6 = (struct sockaddr_in6){ .sin6_family = AF_INET6,
+						    .sin6_addr = IN6ADDR_LOOPBACK_INIT };
+	fd = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return -errno;
+	if (family == AF_INET6)
+		(void)setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof(one));
+	if (bind(fd, &address.any, address_size(&address)) || listen(fd, 4096)) {
+		int ret = -errno;
+
+		(void)close(fd);
+		return ret;
+	}
+	return fd;
+}
+
+static unsigned int families(void)
+{
+	return join.has_v6 ? 2 : 1;
+}
+
+/* A host may have no IPv6 at all; its services then have none either. */
+static int open_listeners(unsigned int threads)
+{
+	int fd = open_listener(AF_INET6);
+
+	join.has_v6 = fd >= 0;
+	if (fd >= 0)
+		(void)close(fd);
+	for (unsigned int i = 0; i < threads * families(); i++) {
+		fd = open_listener(i % families() ? AF_INET6 : AF_INET);
+		if (fd < 0)
+			return fd;
+		join.listeners[i] = fd;
+	}
+	return 0;
+}
+
+int join_prepare(struct server *server, const char *netns)
+{
+	int pair[2], ret = open_listeners(server->worker_count);
+	pid_t keeper;
+
+	if (ret) {
+		(void)fprintf(stderr, "lbcache: 127.0.0.1: %s; is lo up?\n", strerror(-ret));
+		return 1;
+	}
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair)) {
+		(void)fprintf(stderr, "lbcache: keeper: %s\n", strerror(errno));
+		return 1;
+	}
+	(void)fflush(stdout);
+	keeper = fork();
+	if (keeper == 0) {
+		(void)close(pair[0]);
+		for (unsigned int i = 0; i < server->worker_count * families(); i++)
+			(void)close(join.listeners[i]);
+		keeper_run(pair[1], netns, server->worker_count);
+	}
+	(void)close(pair[1]);
+	if (keeper < 0) {
+		(void)fprintf(stderr, "lbcache: keeper: %s\n", strerror(errno));
+		return 1;
+	}
+	join.fd = pair[0];
+	join.server = server;
+	return 0;
+}
+
+/* ---- services ------------------------------------------------------------------------------- */
+
+struct service *join_service(struct server *server, int fd)
+{
+	const unsigned int count = __atomic_load_n(&server->service_count, __ATOMIC_ACQUIRE);
+	union address own;
+	socklen_t size = sizeof(own);
+
+	if (getsockname(fd, &own.any, &size))
+		return NULL;
+	for (unsigned int i = 0; i < count; i++) {
+		struct service *service = &server->services[i];
+
+		if (__atomic_load_n(&service->is_served, __ATOMIC_RELAXED) &&
+		    address_is_same(&service->listen, &own))
+			return service;
+	}
+	return NULL;
+}
+
+/* A service keeps its place and its number, so that its pages are its own also after a change. */
+static struct service *place_of(const struct view_service *view)
+{
+	struct server *server = join.server;
+	struct service *service;
+
+	for (unsigned int i = 0; i < server->service_count; i++) {
+		service = &server->services[i];
+		if (!strcmp(service->name, view->name) &&
+		    address_is_same(&service->listen, &view->address))
+			return service;
+	}
+	if (server->service_count == SERVICES_MAX)
+		return NULL;
+	service = &server->services[server->service_count];
+	service->number = server->service_count + 1;
+	memcpy(service->name, view->name, sizeof(service->name));
+	service->listen = view->address;
+	return service;
+}
+
+static int compare_rules(const void *a, const void *b)
+{
+	const struct rule *left = a, *right = b;
+
+	return (left->prefix_len < right->prefix_len) - (left->prefix_len > right->prefix_len);
+}
+
+static void fill_rules(struct rules *rules, const struct view_service *view,
+		       const struct view_rule *list)
+{
+	rules->standard = join.standard;
+	rules->standard.ttl = view->ttl_s;
+	for (unsigned int i = 0; i < view->rule_count && i < RULES_MAX; i++) {
+		struct rule *rule = &rules->rule[rules->count++];
+
+		memcpy(rule->prefix, list[i].prefix, sizeof(rule->prefix));
+		rule->prefix_len = strnlen(rule->prefix, sizeof(rule->prefix));
+		rule->policy = rules->standard;
+		rule->policy.ttl = list[i].ttl_s;
+		rule->policy.is_pass = list[i].is_pass;
+	}
+	qsort(rules->rule, rules->count, sizeof(rules->rule[0]), compare_rules);
+}
+
+/* Old rules stay, since requests under way hold them: one set for each change by the operator. */
+static int set_rules(struct service *service, const struct view_service *view,
+		     const struct view_rule *list)
+{
+	struct rules *rules = calloc(1, sizeof(*rules));
+
+	if (!rules)
+		return -ENOMEM;
+	fill_rules(rules, view, list);
+	if (service->rules && !memcmp(service->rules, rules, sizeof(*rules)))
+		free(rules);
+	else
+		service->rules = rules;
+	return 0;
+}
+
+static int set_backends(struct service *service, const struct view_service *view,
+			const struct view_backend *list)
+{
+	struct candidates *candidates = candidates_new(view->backend_count);
+
+	if (!candidates)
+		return -ENOMEM;
+	for (unsigned int i = 0; i < view->backend_count; i++)
+		candidates_add(candidates, &list[i].address, list[i].slots);
+	candidates_replace(join.server, service, candidates);
+	return 0;
+}
+
+static int take_service(const char **at, const char *end, bool *is_named)
+{
+	const struct view_service *view = (const void *)*at;
+	const struct view_rule *rules = (const void *)(view + 1);
+	const struct view_backend *backends = (const void *)(rules + view->rule_count);
+	struct service *service = place_of(view);
+	int ret;
+
+	*at = (const char *)(backends + view->backend_count);
+	if (*at > end)
+		return -EPROTO;
+	if (!service)
+		return 0;
+	ret = set_rules(service, view, rules);
+	if (!ret)
+		ret = set_backends(service, view, backends);
+	if (ret)
+		return ret;
+	is_named[service - join.server->services] = true;
+	__atomic_store_n(&service->is_served, true, __ATOMIC_RELEASE);
+	if (service == &join.server->services[join.server->service_count])
+		__atomic_store_n(&join.server->service_count, join.server->service_count + 1,
+				 __ATOMIC_RELEASE);
+	return 0;
+}
+
+static int take_view(const char *bytes, size_t len)
+{
+	const char *at = bytes;
+	bool is_named[SERVICES_MAX + 1] = { false };
+	int ret = 0;
+
+	while (!ret && at && at < bytes + len)
+		ret = take_service(&at, bytes + len, is_named);
+	/* Connections that are here already are answered to their end. */
+	for (unsigned int i = 0; !ret && i < join.server->service_count; i++)
+		if (!is_named[i])
+			__atomic_store_n(&join.server->services[i].is_served, false,
+					 __ATOMIC_RELAXED);
+	return ret;
+}
+
+/* ---- the keeper's messages ------------------------------------------------------------------ */
+
+/* The maps may be other ones than before: what was mapped stays, since threads write to it. */
+static int take_map(int fd)
+{
+	const struct join_message answer = { .kind = JOIN_LISTENERS, .has_v6 = join.has_v6 };
+	struct server *server = join.server;
+	struct lb_cache *shared =
+		mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+
+	(void)close(fd);
+	if (shared == MAP_FAILED)
+		return -errno;
+	join.shared = shared;
+	for (unsigned int i = 0; i < server->worker_count; i++) {
+		shared->thread[i].bypass = 0;
+		__atomic_store_n(&server->workers[i]->beat, &shared->thread[i], __ATOMIC_RELEASE);
+	}
+	return join_send(join.fd, &answer, NULL, join.listeners, server->worker_count * families());
+}
+
+static int take_message(void)
+{
+	struct join_message message;
+	int fds[JOIN_FDS_MAX], ret;
+	unsigned int fd_count = 0;
+	void *data = NULL;
+
+	ret = join_receive(join.fd, &message, &data, fds, &fd_count);
+	if (ret)
+		return ret;
+	switch (message.kind) {
+	case JOIN_MAP:
+		ret = fd_count == 1 ? take_map(fds[0]) : -EPROTO;
+		break;
+	case JOIN_READY:
+		__atomic_store_n(&join.shared->threads, join.server->worker_count,
+				 __ATOMIC_RELEASE);
+		break;
+	case JOIN_VIEW:
+		ret = take_view(data, message.length);
+		break;
+	default:
+		ret = -EPROTO;
+	}
+	free(data);
+	return ret;
+}
+
+static void *run(void *arg)
+{
+	int ret;
+
+	(void)arg;
+	do
+		ret = take_message();
+	while (!ret);
+	if (!join.server->is_stopping)
+		(void)fprintf(stderr, "lbcache: the keeper has ended, so this ends too: %s\n",
+			      strerror(-ret));
+	(void)kill(getpid(), SIGTERM);
+	return NULL;
+}
+
+int join_start(struct server *server, const struct policy *standard)
+{
+	int ret = 0;
+
+	join.standard = *standard;
+	for (unsigned int i = 0; !ret && i < server->worker_count * families(); i++)
+		ret = worker_listen(server->workers[i / families()], NULL, join.listeners[i]);
+	if (!ret)
+		ret = -pthread_create(&join.thread, NULL, run, NULL);
+	return ret ? ret : -pthread_detach(join.thread);
+}
+
+void join_leave(struct server *server)
+{
+	(void)server;
+	if (join.shared)
+		__atomic_store_n(&join.shared->threads, 0, __ATOMIC_RELEASE);
+}

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * lbcache beside the datapath. A keeper process with the rights to open the maps reads the document
+ * and the tables, follows their changes and hands them over; the process that meets clients has no
+ * such rights. What the two say to one another stands here.
+ */
+#ifndef LBCACHE_JOIN_H
+#define LBCACHE_JOIN_H
+
+#include "server.h"
+
+/* Of both over one stream; descriptors come with the first byte. */
+enum join_kind {
+	JOIN_MAP = 1,	/* keeper: of struct lb_cache, one descriptor */
+	JOIN_LISTENERS, /* the answer: two descriptors a thread, IPv4 and IPv6; -1 is left out */
+	JOIN_READY,	/* keeper: the datapath has them */
+	JOIN_VIEW,	/* keeper: services that follow */
+};
+
+struct join_message {
+	uint32_t kind;
+	uint32_t length; /* of what follows */
+	uint32_t threads;
+	uint32_t has_v6; /* of JOIN_LISTENERS */
+};
+
+#define JOIN_FDS_MAX (2 * WORKERS_MAX)
+#define VIEW_BACKENDS_MAX 1024
+
+/* A view: struct view_service, its rules, its backends; the next service. */
+struct view_service {
+	char name[NAME_SIZE];
+	union address address;
+	uint32_t ttl_s, rule_count, backend_count;
+};
+
+struct view_rule {
+	char prefix[PREFIX_SIZE];
+	uint32_t ttl_s, is_pass;
+};
+
+struct view_backend {
+	union address address;
+	uint32_t slots;
+};
+
+/* ---- join.c: of the process that meets clients ---------------------------------------------- */
+
+/* Opens the sockets, and starts the keeper; before any thread. Says what fails; 0 or 1. */
+int join_prepare(struct server *server, const char *netns);
+/* Gives the workers their sockets, and starts to follow the keeper. -errno. */
+int join_start(struct server *server, const struct policy *standard);
+/* New connections go to the backends from here on. */
+void join_leave(struct server *server);
+/* Whose connection this is, by its own address; NULL: nobody's. */
+struct service *join_service(struct server *server, int fd);
+
+/* ---- keeper.c ------------------------------------------------------------------------------- */
+
+/* Does not return. */
+_Noreturn void keeper_run(int fd, const char *netns, unsigned int threads);
+
+/* ---- join_talk.c ---------------------------------------------------------------------------- */
+
+/* -errno; fds may be NULL. */
+int join_send(int fd, const struct join_message *message, const void *data, const int *fds,
+	      unsigned int fd_count);
+/*
+ * *data is the caller's, NULL if nothing follows. fds has room for JOIN_FDS_MAX. -EPIPE: the other
+ * one has ended.
+ */
+int join_receive(int fd, struct join_message *message, void **data, int *fds,
+		 unsigned int *fd_count);
+
+#endif
