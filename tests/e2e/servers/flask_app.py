@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """A web server that says its name: flask_app.py NAME PORT [ADDRESS]. /client also who asks;
+/page takes 50 ms to render, and /rendered tells how often it was;
 /file/MEGABYTES is a body whose SHA-256 its last header tells."""
 import hashlib
 import logging
 import socket
 import sys
+import threading
+import time
 
 from flask import Flask, Response, request
 from werkzeug.serving import make_server
@@ -14,6 +17,8 @@ ADDRESS = sys.argv[3] if len(sys.argv) > 3 else "::"
 CHUNK = bytes(range(256)) * 256
 
 app = Flask(__name__)
+rendered = 0
+lock = threading.Lock()
 
 
 @app.get("/")
@@ -24,6 +29,20 @@ def name():
 @app.get("/client")
 def client():
     return f"{NAME} {request.remote_addr}\n"
+
+
+@app.get("/page")
+def page():
+    global rendered
+    with lock:
+        rendered += 1
+    time.sleep(0.05)
+    return f"{NAME} took 50 ms for this page\n"
+
+
+@app.get("/rendered")
+def how_often():
+    return str(rendered)
 
 
 @app.get("/file/<int:megabytes>")
