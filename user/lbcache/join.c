@@ -26,7 +26,8 @@ static struct {
 	int listeners[JOIN_FDS_MAX];
 	bool has_v6;
 	struct lb_cache *shared;
-	pthread_t thread;
+	pthread_t main, thread;
+	bool has_failed; /* the keeper has ended first */
 } join;
 
 /* ---- sockets -------------------------------------------------------------------------------- */
@@ -105,6 +106,7 @@ int join_prepare(struct server *server, const char *netns)
 	}
 	join.fd = pair[0];
 	join.server = server;
+	join.main = pthread_self();
 	return 0;
 }
 
@@ -301,10 +303,11 @@ static void *run(void *arg)
 	do
 		ret = take_message();
 	while (!ret);
-	if (!join.server->is_stopping)
+	join.has_failed = !join.server->is_stopping;
+	if (join.has_failed)
 		(void)fprintf(stderr, "lbcache: the keeper has ended, so this ends too: %s\n",
 			      strerror(-ret));
-	(void)kill(getpid(), SIGTERM);
+	(void)pthread_kill(join.main, SIGTERM);
 	return NULL;
 }
 
@@ -320,9 +323,9 @@ int join_start(struct server *server, const struct policy *standard)
 	return ret ? ret : -pthread_detach(join.thread);
 }
 
-void join_leave(struct server *server)
+int join_leave(void)
 {
-	(void)server;
 	if (join.shared)
 		__atomic_store_n(&join.shared->threads, 0, __ATOMIC_RELEASE);
+	return join.has_failed;
 }

@@ -236,7 +236,7 @@ int main(int argc, char **argv)
 	if (ret)
 		return refuse(what, -ret);
 	(void)sigwait(&signals, &signal);
-	join_leave(server);
+	ret = join_leave();
 	server->is_stopping = true;
 	for (unsigned int i = 0; i < server->worker_count; i++)
 		(void)pthread_join(server->workers[i]->thread, NULL);
@@ -244,5 +244,5 @@ int main(int argc, char **argv)
 	if (options.control_path && !server->is_draining)
 		(void)unlink(options.control_path);
 	log_close(server->log);
-	return 0;
+	return ret;
 }
