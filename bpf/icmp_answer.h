@@ -120,6 +120,10 @@ LB_INLINE bool lb_turn_link(void *data, void *data_end, __u32 from, __u32 l3)
 	return true;
 }
 
+/* In the place of a size: that nobody is there, which ends a connection in the making at once
+ * (RFC 1122, 4.2.3.9). */
+#define LB_NOBODY (~0u)
+
 /* Both write the error's headers, all but ICMP's checksum, and answer that one's pseudo-header. */
 LB_INLINE __u64 lb_head_v4(struct iphdr *ip, __u32 quote, const union lb_addr *source, __u32 mtu)
 {
@@ -138,10 +142,10 @@ LB_INLINE __u64 lb_head_v4(struct iphdr *ip, __u32 quote, const union lb_addr *s
 	ip->daddr = old->saddr;
 	ip->check = (__u16)~lb_csum_fold(lb_sum_v4(ip));
 	icmp->type = mtu ? LB_ICMP_UNREACHABLE : LB_ICMP_TIME_EXCEEDED;
-	icmp->code = mtu ? LB_ICMP_FRAG_NEEDED : 0;
+	icmp->code = mtu == LB_NOBODY ? LB_ICMP_PORT : mtu ? LB_ICMP_FRAG_NEEDED : 0;
 	icmp->check = 0;
 	icmp->unused = 0;
-	icmp->mtu_v4 = bpf_htons(mtu);
+	icmp->mtu_v4 = mtu == LB_NOBODY ? 0 : bpf_htons(mtu);
 	return 0;
 }
 
@@ -159,8 +163,12 @@ LB_INLINE __u64 lb_head_v6(struct ipv6hdr *ip, __u32 quote, const union lb_addr 
 	lb_read_addr((union lb_addr *)&ip->daddr, &old->saddr);
 	icmp->type = mtu ? LB_ICMPV6_TOO_BIG : LB_ICMPV6_TIME_EXCEEDED;
 	icmp->code = 0;
+	if (mtu == LB_NOBODY) {
+		icmp->type = LB_ICMPV6_UNREACHABLE;
+		icmp->code = LB_ICMPV6_PORT;
+	}
 	icmp->check = 0;
-	icmp->mtu_v6 = bpf_htonl(mtu);
+	icmp->mtu_v6 = mtu == LB_NOBODY ? 0 : bpf_htonl(mtu);
 	return (__u64)bpf_htonl(length) + bpf_htonl(IPPROTO_ICMPV6) +
 	       lb_csum_addr((const union lb_addr *)&ip->saddr) +
 	       lb_csum_addr((const union lb_addr *)&ip->daddr);
@@ -252,19 +260,31 @@ __noinline int lb_make_error(struct xdp_md *xdp, int reason)
 		return -LB_R_ICMP_LIMITED;
 	source = lb_error_source(data, data_end, walk);
 	mtu = reason == -LB_R_MTU_EXCEEDED ? budget->mtu : 0;
+	if (reason == -LB_R_NO_BACKEND)
+		mtu = LB_NOBODY;
 	if (lb_make_room(xdp, l3 + quote, is_v6 ? LB_ERROR_V6 : LB_ERROR_V4))
 		return reason;
 	data = (void *)(long)xdp->data;
 	data_end = (void *)(long)xdp->data_end;
 	if (!lb_write_error(data, data_end, l3, quote, is_v6, source, mtu))
 		return reason;
+	if (mtu == LB_NOBODY)
+		return -LB_R_REJECTED;
 	return mtu ? -LB_R_MTU_TOLD : -LB_R_TTL_TOLD;
 }
 
-/* Of a packet that is too large for its way out, or whose hops ran out, the sender is told. */
+/* Whether the sender of a packet is told what is wrong: too large for its way out, out of hops, or
+ * of a service that rejects. */
+LB_INLINE bool lb_is_told(const struct lb_ctx *ctx, int reason)
+{
+	if (reason == -LB_R_NO_BACKEND)
+		return ctx->service && ctx->service->flags & LB_S_REJECT;
+	return reason == -LB_R_MTU_EXCEEDED || reason == -LB_R_TTL_EXCEEDED;
+}
+
 LB_INLINE int lb_tell_sender(struct lb_ctx *ctx, int reason)
 {
-	if (reason != -LB_R_MTU_EXCEEDED && reason != -LB_R_TTL_EXCEEDED)
+	if (!lb_is_told(ctx, reason))
 		return reason;
 	ctx->egress = ctx->xdp->ingress_ifindex;
 	ctx->local = NULL; /* the frame moves: nothing of it may be read any more */

@@ -117,6 +117,7 @@ enum lb_service_flags {
 	LB_S_USED = 8,	     /* not in use any more, but flows may still name it */
 	LB_S_CACHED = 16,    /* TCP: new connections go to lbcache while it is alive */
 	LB_S_CACHE_OFF = 32, /* beside it: only those that are there already */
+	LB_S_REJECT = 64,    /* without a backend the client is told */
 	LB_S_ANY = 0x10000,  /* user space: all backends down counts as all up */
 };
 

@@ -23,6 +23,7 @@ enum lb_verdict {
 	X(ECHO_REPLY, echo_reply, LB_SENT, "echo request for a service's address, answered") \
 	X(MTU_TOLD, mtu_told, LB_SENT, "larger than the way out carries; its sender was told (frag needed, packet too big)") \
 	X(TTL_TOLD, ttl_told, LB_SENT, "TTL or hop limit ran out here; its sender was told (time exceeded)") \
+	X(REJECTED, rejected, LB_SENT, "all backends of the service are down, and it is to reject; the client was told (port unreachable)") \
 	X(ICMP_FORWARDED, icmp_forwarded, LB_SENT, "ICMP error, sent to the backend whose flow it speaks of") \
 	X(ICMP_REPLIED, icmp_replied, LB_SENT, "ICMP error about what was sent to a backend, sent to the client") \
 	X(FRAGMENT_FORWARDED, fragment_forwarded, LB_SENT, "later fragment, sent to where its first one went") \

@@ -63,8 +63,9 @@ enum lb_check_type {
 
 /* What becomes of a service when all its backends are down. */
 enum lb_all_down {
-	LB_ALL_DOWN_ANY,  /* the default: go on with all of them */
-	LB_ALL_DOWN_DROP, /* its packets are dropped and counted as no_backend */
+	LB_ALL_DOWN_ANY,    /* the default: go on with all of them */
+	LB_ALL_DOWN_DROP,   /* its packets are dropped and counted as no_backend */
+	LB_ALL_DOWN_REJECT, /* its clients are told: ICMP port unreachable */
 };
 
 struct lb_prefix {

@@ -28,6 +28,7 @@ static const struct {
 			{ "203.0.113.30", "2001:db8::30" },
 			{ "192.0.2.13", "2001:db8:b::13" } },
 	[EMPTY] = { "empty", LB_MODE_NAT, { "203.0.113.40", "2001:db8::40" }, {} },
+	[SHUT] = { "shut", LB_MODE_FULLNAT, { "203.0.113.53", "2001:db8::53" }, {} },
 	[FAR] = { "far",
 		  LB_MODE_NAT,
 		  { "203.0.113.41", "2001:db8::41" },
@@ -119,6 +120,10 @@ static void add_part(struct lb_config *config, enum part part, bool is_v6, __u8 
 				    parts[part].mode);
 	service->slots = LB_SLOTS_MIN;
 	service->is_stateless = part == PLAIN_UDP;
+	if (part == SHUT) {
+		service->health.is_passive = true;
+		service->health.on_all_down = LB_ALL_DOWN_REJECT;
+	}
 	if (parts[part].backend[is_v6] && !(part == GONE && is_gone))
 		world_add_backend(config, name, parts[part].backend[is_v6],
 				  part == LOCAL && proto == IPPROTO_UDP ? CAST_SERVICE_PORT

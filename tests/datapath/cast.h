@@ -10,6 +10,7 @@ enum part {
 	FULL,	   /* the same by full NAT */
 	PLAIN_UDP, /* nat, UDP, each packet by the hash alone */
 	EMPTY,	   /* no backend */
+	SHUT,	   /* the same, and clients are told */
 	FAR,	   /* backend behind the interface without a program */
 	HOLE,	   /* backend with a blackhole route */
 	SLIM,	   /* backend by a route with a small MTU */

@@ -250,7 +250,8 @@ void frame_build_error(const struct frame *in, bool is_v6, const union lb_addr *
 		ip[7] = 64;
 		memcpy(ip + 8, src, 16);
 		memcpy(ip + 24, old + 8, 16);
-		ip[40] = mtu ? 2 : 3;
+		ip[40] = mtu == FRAME_NOBODY ? 1 : mtu ? 2 : 3;
+		ip[41] = mtu == FRAME_NOBODY ? 4 : 0;
 	} else {
 		ip[0] = 0x45;
 		ip[1] = 0xc0;
@@ -262,9 +263,9 @@ void frame_build_error(const struct frame *in, bool is_v6, const union lb_addr *
 		memcpy(ip + 16, old + 12, 4);
 		put16(ip + 10, (__u16)~sum_bytes(0, ip, 20));
 		ip[20] = mtu ? 3 : 11;
-		ip[21] = mtu ? 4 : 0;
+		ip[21] = mtu == FRAME_NOBODY ? 3 : mtu ? 4 : 0;
 	}
-	put16(ip + header + 6, mtu);
+	put16(ip + header + 6, mtu == FRAME_NOBODY ? 0 : mtu);
 	put_icmp_sum(out, is_v6, 8 + length);
 }
 

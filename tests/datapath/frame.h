@@ -11,6 +11,7 @@
 #include "lb_addr.h"
 
 #define FRAME_SIZE 2048
+#define FRAME_NOBODY (~0u) /* in the place of an MTU: port unreachable */
 #define FRAME_CHAIN 8
 
 #define TCP_FIN 0x01
@@ -50,7 +51,8 @@ void frame_make_sum_zero(struct spec *spec);
 /* Whether the frame's IP and transport checksums are right; unchecked UDP over IPv4 is. */
 bool frame_is_sound(const struct frame *frame, bool is_v6, __u8 proto);
 /*
- * The ICMP error that src sends about in: packet too big for mtu, or, if that is 0, time exceeded.
+ * The ICMP error that src sends about in: packet too big for mtu, port unreachable, or, if
+ * that is 0, time exceeded.
  */
 void frame_build_error(const struct frame *in, bool is_v6, const union lb_addr *src, __u32 mtu,
 		       struct frame *out);

@@ -176,6 +176,10 @@ all_down() {
 	lb -q health set web on-all-down drop
 	asked 28
 	lb -j stats drops | grep -A 1 '"reason": "no_backend"' | grep -q '"packets": [1-9]'
+	# reject: nobody is asked, and the client hears of it at once.
+	lb -q health set web on-all-down reject
+	asked 7
+	lb -j stats drops | grep -A 1 '"reason": "rejected"' | grep -q '"packets": [1-9]'
 	lb -q health set web on-all-down any
 	asked 7
 }
@@ -535,7 +539,7 @@ main() {
 	next_ports 200
 	check "slow start" slow_start
 	check "flapping is damped" damped
-	check "all down: any, drop" all_down
+	check "all down: any, drop, reject" all_down
 	check "all come back" all_return
 	check_reasons
 	check "one probe for two services" shared_probe

@@ -11,7 +11,7 @@
 	"[every D] [timeout D] [rise N] [fall N] [port N] [get PATH] [host H] [status "            \
 	"LOW[-HIGH]] "                                                                             \
 	"[body TEXT] [verify on|off] [ca FILE] [send TEXT] [expect TEXT] [command CMD] "           \
-	"[passive on|off] [on-all-down any|drop] [slow-start D]"
+	"[passive on|off] [on-all-down any|drop|reject] [slow-start D]"
 
 static struct lb_health_config *as_health(void *into)
 {
@@ -138,7 +138,7 @@ static const struct setting settings[] = {
 	{ "expect", "a text of at most 255 characters", take_expect },
 	{ "command", "a command for /bin/sh, at most 255 characters", take_command },
 	{ "passive", "on or off", take_passive },
-	{ "on-all-down", "any or drop", take_all_down },
+	{ "on-all-down", "any, drop or reject", take_all_down },
 	{ "slow-start", "a duration as 30s, or 0", take_slow_start },
 	{ 0 },
 };
@@ -296,7 +296,8 @@ const struct command cmd_health = {
 		"passive      live connections count too: when some in a row fail, a backend is "
 		"down at\n"
 		"             once (off); without a type it comes back by a trial\n"
-		"on-all-down  when all are down: go on with 'any' (the default), or 'drop'\n"
+		"on-all-down  when all are down: go on with 'any' (the default), 'drop', or "
+		"'reject'\n"
 		"slow-start   time in which a recovered or new backend gets its whole weight (0)\n"
 		"A backend that is down keeps its weight and gets no new connections.\n",
 	.verbs =

@@ -228,7 +228,7 @@ int lb_health_check(const struct lb_health_config *health, const char **key, str
 	if ((unsigned int)health->type >= LB_CHECK_TYPES)
 		return lb_fail(err, -EINVAL, "type %d is unknown", (int)health->type);
 	*key = "on-all-down";
-	if ((unsigned int)health->on_all_down > LB_ALL_DOWN_DROP)
+	if ((unsigned int)health->on_all_down > LB_ALL_DOWN_REJECT)
 		return lb_fail(err, -EINVAL, "on-all-down %d is unknown", (int)health->on_all_down);
 	if (health->type == LB_CHECK_NONE)
 		return 0;

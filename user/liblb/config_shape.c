@@ -40,6 +40,7 @@ static const struct cyaml_strval check_types[] = {
 static const struct cyaml_strval all_downs[] = {
 	{ "any", LB_ALL_DOWN_ANY },
 	{ "drop", LB_ALL_DOWN_DROP },
+	{ "reject", LB_ALL_DOWN_REJECT },
 };
 
 #define TEXT(key, structure, member)                                                               \

@@ -57,6 +57,13 @@ void lb_note_result(struct lb *lb, const struct lb_health_change *result)
 	lb->health[hint].took_us = result->value.took_us;
 }
 
+__u32 lb_health_flags(const struct lb_health_config *health)
+{
+	if (health->on_all_down == LB_ALL_DOWN_ANY)
+		return LB_S_ANY;
+	return health->on_all_down == LB_ALL_DOWN_REJECT ? LB_S_REJECT : 0;
+}
+
 /* By the document: a new backend of a service that lbd checks has to pass a check first. */
 void lb_health_plan(const struct lb *lb, struct lb_change *change)
 {

@@ -262,6 +262,7 @@ int lb_history_sweep(struct lb *lb, const bool *is_given_again);
 
 /* health.c: which part of its weight a backend of a change gets. */
 struct lb_maglev_owner;
+__u32 lb_health_flags(const struct lb_health_config *health); /* enum lb_service_flags */
 void lb_health_plan(const struct lb *lb, struct lb_change *change);
 void lb_health_weigh(const struct lb_service_change *service, struct lb_maglev_owner *list);
 

@@ -87,8 +87,7 @@ static void fill_value(const struct lb *lb, struct lb_service_change *change)
 	for (unsigned int i = 0; i < config->backend_count; i++)
 		if (lb_backend_mode(config, &config->backends[i]) == LB_MODE_FULLNAT)
 			value->flags |= LB_S_TRACKED;
-	if (config->health.on_all_down == LB_ALL_DOWN_ANY)
-		value->flags |= LB_S_ANY;
+	value->flags |= lb_health_flags(&config->health);
 	value->timeout_syn = to_jiffies(lb, config->timeouts.syn);
 	value->timeout_established = to_jiffies(lb, config->timeouts.established);
 	value->timeout_fin = to_jiffies(lb, config->timeouts.fin);

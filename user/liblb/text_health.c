@@ -27,20 +27,26 @@ int lb_check_type_parse(const char *text, enum lb_check_type *out)
 	return -EINVAL;
 }
 
+static const char *const all_downs[] = {
+	[LB_ALL_DOWN_ANY] = "any",
+	[LB_ALL_DOWN_DROP] = "drop",
+	[LB_ALL_DOWN_REJECT] = "reject",
+};
+
 const char *lb_all_down_name(enum lb_all_down what)
 {
-	return what == LB_ALL_DOWN_ANY ? "any" : "drop";
+	return (unsigned int)what <= LB_ALL_DOWN_REJECT ? all_downs[what] : "unknown";
 }
 
 int lb_all_down_parse(const char *text, enum lb_all_down *out)
 {
-	if (!strcmp(text, "any"))
-		*out = LB_ALL_DOWN_ANY;
-	else if (!strcmp(text, "drop"))
-		*out = LB_ALL_DOWN_DROP;
-	else
-		return -EINVAL;
-	return 0;
+	for (int what = 0; what <= LB_ALL_DOWN_REJECT; what++) {
+		if (!strcmp(text, all_downs[what])) {
+			*out = what;
+			return 0;
+		}
+	}
+	return -EINVAL;
 }
 
 const char *lb_health_name(__u8 health)
