@@ -93,9 +93,6 @@ LB_INLINE struct lb_flow *lb_find_flow(struct lb_ctx *ctx)
 		lb_flow_end(ctx->flow_index);
 		return NULL;
 	}
-	if (flow->state < LB_FLOW_ANSWERED && lb_is_opening(&ctx->pkt) &&
-	    lb_flow_give_up(ctx->flow_index))
-		return NULL;
 	return flow;
 }
 
@@ -144,13 +141,17 @@ LB_INLINE int lb_record_backend(struct lb_ctx *ctx)
 	return 0;
 }
 
-LB_INLINE int lb_pick_backend(struct lb_ctx *ctx)
+/* has_openings: whether packets may come that open a TCP connection; a constant. */
+LB_INLINE int lb_pick_backend(struct lb_ctx *ctx, bool has_openings)
 {
 	int err;
 
 	if (ctx->service->flags & LB_S_TRACKED) {
 		struct lb_flow *flow = lb_find_flow(ctx);
 
+		if (has_openings && flow && flow->state < LB_FLOW_ANSWERED &&
+		    lb_is_opening(&ctx->pkt) && lb_flow_give_up(ctx->flow_index))
+			flow = NULL;
 		if (flow) {
 			err = lb_pick_recorded(ctx, flow);
 			if (!err || (ctx->pkt.proto == IPPROTO_TCP && !lb_is_opening(&ctx->pkt)))

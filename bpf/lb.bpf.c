@@ -19,7 +19,7 @@
 
 LB_INLINE int lb_to_backend(struct lb_ctx *ctx)
 {
-	int err = lb_pick_backend(ctx);
+	int err = lb_pick_backend(ctx, true);
 
 	if (err)
 		return err;

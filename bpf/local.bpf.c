@@ -98,11 +98,8 @@ LB_INLINE int lb_pick_local(struct lb_ctx *ctx)
 {
 	int owner;
 
-	if (ctx->pkt.proto == IPPROTO_UDP) {
-		/* As lb_parse() has it: the compiler drops what is for TCP only. */
-		ctx->pkt.tcp_flags = 0;
-		return lb_pick_backend(ctx);
-	}
+	if (ctx->pkt.proto == IPPROTO_UDP)
+		return lb_pick_backend(ctx, false);
 	owner = lb_slot_owner(ctx->service,
 			      lb_hash_slot(lb_packet_hash(&ctx->pkt), ctx->service->slots));
 	if (owner < 0)
