@@ -124,7 +124,7 @@ killed() {
 		hits client "http://$VIP4/"
 		kill -9 "$(cache_pid)"
 		sleep 0.001
-		connect_many 4 80 20
+		connect_many 4 80 20 || return 1
 		next_ports 20
 		start_cache
 	done
@@ -153,7 +153,7 @@ under_load() {
 	local conns pid
 
 	conns=$(test_tool conns)
-	from client 60 "$conns" -a "$CLIENTS4" -r 500 -c 64 -s 60 "$VIP4" 80 >"$WORK/load" 2>&1 &
+	from client 600 "$conns" -a "$CLIENTS4" -r 500 -c 64 -s 600 "$VIP4" 80 >"$WORK/load" 2>&1 &
 	pid=$!
 	sleep 0.3
 	"$@" || {
