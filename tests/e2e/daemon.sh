@@ -9,9 +9,11 @@ LBD=$ROOT/lbd
 RUN=/run/lbctl/netns-${PREFIX}lb
 
 end_daemon() {
+	local status=$?
+
 	kill "$LBD_PID" 2>/dev/null || true
 	! mountpoint -q "$RUN" || umount -l "$RUN"
-	end_scenario
+	end_scenario "$status"
 }
 
 is_health() {

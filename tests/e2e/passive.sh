@@ -9,8 +9,10 @@ LBD=$ROOT/lbd
 PORT=80
 
 end_passive() {
+	local status=$?
+
 	kill "$LBD_PID" 2>/dev/null || true
-	end_scenario
+	end_scenario "$status"
 }
 
 start_lbd() {
