@@ -32,7 +32,7 @@ write_machine() {
 		mount -t tmpfs run /run
 		umount -l /sys/fs/cgroup
 		mount -t cgroup2 cgroup2 /sys/fs/cgroup
-		mountpoint -q /sys/fs/bpf || mount -t bpf bpf /sys/fs/bpf
+		mount -t bpf bpf /sys/fs/bpf # here this is the default instance, and not the host's
 		[ -e /dev/console ] || touch /dev/console
 		mount --bind "\$(tty)" /dev/console
 		export container=test SYSTEMD_UNIT_PATH="$WORK/units"
@@ -45,8 +45,8 @@ start_machine() {
 	in_ns lb script -qefc "unshare --fork --pid --mount --uts --ipc --cgroup --mount-proc \
 		bash $WORK/machine" /dev/null <"$WORK/console" >"$WORK/machine.log" 2>&1 &
 	exec {CONSOLE}>"$WORK/console" # nobody types, and nobody hangs up
-	wait_for 30 find_machine || {
-		cat "$WORK/machine.log"
+	wait_for 90 find_machine || {
+		cat "$WORK/machine.log" >&2
 		die "systemd did not start"
 	}
 }
