@@ -177,7 +177,8 @@ begin_download() {
 
 # What is at the cache stays there when the service leaves it, and when the cache hangs for a while.
 stays() {
-	begin_download || begin_download || begin_download
+	hits client "http://$VIP4/" # lbcache has joined
+	wait_for 5 begin_download
 	kill -STOP "$(cache_pid)"
 	sleep 0.2
 	kill -CONT "$(cache_pid)"
