@@ -171,6 +171,16 @@ static void raise_descriptors(const struct options *options)
 			      (unsigned long long)limit.rlim_cur, options->limits.connections);
 }
 
+/* The main thread waits for those that end the process. Who asks and hangs up must not be one. */
+static void block_signals(sigset_t *out)
+{
+	(void)sigemptyset(out);
+	(void)sigaddset(out, SIGTERM);
+	(void)sigaddset(out, SIGINT);
+	(void)pthread_sigmask(SIG_BLOCK, out, NULL);
+	(void)signal(SIGPIPE, SIG_IGN);
+}
+
 int main(int argc, char **argv)
 {
 	static struct options options;
@@ -183,10 +193,7 @@ int main(int argc, char **argv)
 	if (enter_instance(&options))
 		return 1;
 	raise_descriptors(&options);
-	(void)sigemptyset(&signals);
-	(void)sigaddset(&signals, SIGTERM);
-	(void)sigaddset(&signals, SIGINT);
-	(void)pthread_sigmask(SIG_BLOCK, &signals, NULL);
+	block_signals(&signals);
 	server = make_server(&options);
 	if (!server)
 		return refuse("memory", ENOMEM);
