@@ -234,6 +234,32 @@ is_accounted() {
 	[[ $(lb stats) =~ accounted:.*ok$ ]]
 }
 
+# stats_have PATTERN: the line of the cache is such a one.
+stats_have() {
+	lb stats | grep -qE "^cache: $1$"
+}
+
+# object_has EXPRESSION: of the same in JSON.
+object_has() {
+	lb -j stats | "$PYTHON" -c "import json, sys; cache = json.load(sys.stdin)['cache']; sys.exit(not ($1))"
+}
+
+# Hits and memory while it answers; said aloud when it hangs, and with -j as an object.
+is_in_stats() {
+	local pid
+
+	pid=$(cache_pid)
+	stats_have 'hit ratio [1-9][0-9]*\.[0-9]%, hits [1-9][0-9,]*, stale hits .*, misses [1-9][0-9,]*, .* of .* held'
+	object_has 'cache["running"] and cache["hit_ratio"] > 0 and cache["hits"] > 0 and 0 < cache["bytes"] <= cache["limit"]'
+	kill -STOP "$pid"
+	if ! stats_have 'not running' || ! object_has 'cache == {"running": False}'; then
+		kill -CONT "$pid"
+		return 1
+	fi
+	kill -CONT "$pid"
+	hits client "http://$VIP4/" # it answers who has hung up meanwhile, and lives
+}
+
 # In its own service, with a backend that is a process of this host.
 local_service() {
 	lb service add local tcp "$VIP4:81" mode local
@@ -304,6 +330,7 @@ main() {
 	check "IPv6, fullnat: one rendering for 400 connections" is_hot 6
 	next_ports 400
 	check "clients on the host get them too" hits lb "http://$VIP4/"
+	check "stats have the hit ratio, and say when lbcache hangs" is_in_stats
 	check "the backend is told the client's address" client_is_told
 	check "rules are followed" rules_are_followed
 	check "misses go by weight, and not to what is drained" misses_are_spread

@@ -1,15 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* lbctl cache: what lbcache holds and does, asked over its control socket. */
 #include <errno.h>
-#include <libgen.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "cache_set.h"
+#include "cache_stats.h"
 
 #define LINE_MAX_SIZE 16000
 
@@ -20,21 +18,13 @@ static int socket_path(const struct lbctl *ctl, struct sockaddr_un *out)
 {
 	struct lb_error err;
 	struct lb *lb;
-	char *copy;
-	int len;
+	int code;
 
 	if (lb_open(&lb, ctl->netns, &err))
 		return refuse_error(&err);
-	copy = strdup(lb_state_path(lb));
+	code = cache_socket_path(lb, out);
 	lb_close(lb);
-	if (!copy)
-		return refuse("out of memory");
-	out->sun_family = AF_UNIX;
-	len = snprintf(out->sun_path, sizeof(out->sun_path), "%s/lbcache.sock", dirname(copy));
-	free(copy);
-	if (len < 0 || (size_t)len >= sizeof(out->sun_path))
-		return refuse("the control socket's path is too long");
-	return EXIT_OK;
+	return code;
 }
 
 static int read_answer(int fd, json_t **out)

@@ -3,7 +3,9 @@
 #include <errno.h>
 #include <stdio.h>
 
-#include "lbctl.h"
+#include "cache_stats.h"
+
+DEFINE_CLEANUP(json_t *, json_decref)
 
 static int print_services(const struct lbctl *ctl, const struct lb_stats *stats)
 {
@@ -60,23 +62,33 @@ static int begin(const struct lbctl *ctl, struct words *words, struct session *s
 	return code || *stats ? code : session_need_stats(session, stats);
 }
 
+static json_t *with_cache(json_t *json, json_t *cache)
+{
+	if (cache)
+		(void)json_object_set(json, "cache", cache);
+	return json;
+}
+
 static int all(const struct lbctl *ctl, struct words *words)
 {
 	CLEANUP(lb_stats_free_p) struct lb_stats *stats = NULL, *earlier = NULL;
 	CLEANUP(session_end) struct session session = { 0 };
+	CLEANUP(json_decref_p) json_t *cache = NULL;
 	char used[NUMBER_TEXT_SIZE], limit[NUMBER_TEXT_SIZE];
 	int code = begin(ctl, words, &session, &earlier, &stats);
 
 	if (code)
 		return code;
+	cache = cache_stats_json(session.lb, session.config);
 	if (ctl->is_json)
-		return print_json(stats_json(stats));
+		return print_json(with_cache(stats_json(stats), cache));
 	code = print_services(ctl, stats);
 	(void)putchar('\n');
 	if (!code)
 		code = print_backends(ctl, earlier, stats);
 	(void)printf("\nflows: %s of %s entries in use\n", number_group(stats->flows, used),
 		     number_group(stats->flows_limit, limit));
+	print_cache_stats(cache);
 	print_accounted(stats);
 	return code;
 }
