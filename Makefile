@@ -47,6 +47,9 @@ $(B)/%.bpf.o: bpf/%.bpf.c
 	@mkdir -p $(@D)
 	$(CLANG) $(BPF_CFLAGS) -c $< -o $@
 
+# Kept: as an intermediate file it would be removed, and the next make would build all once more.
+.PRECIOUS: $(B)/%.bpf.o
+
 $(B)/%.skel.h: $(B)/%.bpf.o
 	$(BPFTOOL) gen skeleton $< name $(notdir $*)_bpf > $@.tmp
 	@mv $@.tmp $@
