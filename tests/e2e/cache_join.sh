@@ -236,7 +236,7 @@ is_accounted() {
 
 # stats_have PATTERN: the line of the cache is such a one.
 stats_have() {
-	lb stats | grep -qE "^cache: $1$"
+	lb stats | grep -E "^cache: $1$" >/dev/null # to the end, or lbctl would meet a closed pipe
 }
 
 # object_has EXPRESSION: of the same in JSON.

@@ -172,7 +172,7 @@ static void raise_descriptors(const struct options *options)
 }
 
 /* The main thread waits for those that end the process. Who asks and hangs up must not be one. */
-static void block_signals(sigset_t *out)
+static void set_signals(sigset_t *out)
 {
 	(void)sigemptyset(out);
 	(void)sigaddset(out, SIGTERM);
@@ -193,7 +193,7 @@ int main(int argc, char **argv)
 	if (enter_instance(&options))
 		return 1;
 	raise_descriptors(&options);
-	block_signals(&signals);
+	set_signals(&signals);
 	server = make_server(&options);
 	if (!server)
 		return refuse("memory", ENOMEM);

@@ -76,12 +76,12 @@ json_t *cache_stats_json(const struct lb *lb, const struct lb_config *config)
 	return json;
 }
 
-static uint64_t number_of(const json_t *json, const char *key)
+uint64_t cache_number(const json_t *json, const char *key)
 {
 	return (uint64_t)json_integer_value(json_object_get(json, key));
 }
 
-void print_cache_stats(const json_t *json)
+void print_cache_stats(const struct lbctl *ctl, const json_t *json)
 {
 	char hits[NUMBER_TEXT_SIZE], stale[NUMBER_TEXT_SIZE], misses[NUMBER_TEXT_SIZE];
 	char bytes[NUMBER_TEXT_SIZE], limit[NUMBER_TEXT_SIZE];
@@ -90,13 +90,17 @@ void print_cache_stats(const json_t *json)
 		return;
 	if (!json_is_true(json_object_get(json, "running"))) {
 		(void)printf("cache: not running\n");
+		note(ctl,
+		     "lbcache does not answer, so new connections go to the backends: start it, or "
+		     "end it first if it hangs, with 'lbcache%s%s'",
+		     ctl->netns ? " -n " : "", ctl->netns ? ctl->netns : "");
 		return;
 	}
 	(void)printf("cache: hit ratio %.1f%%, hits %s, stale hits %s, misses %s, %s of %s held\n",
 		     100 * json_real_value(json_object_get(json, "hit_ratio")),
-		     number_group(number_of(json, "hits"), hits),
-		     number_group(number_of(json, "stale"), stale),
-		     number_group(number_of(json, "misses"), misses),
-		     number_bytes(number_of(json, "bytes"), bytes),
-		     number_bytes(number_of(json, "limit"), limit));
+		     number_group(cache_number(json, "hits"), hits),
+		     number_group(cache_number(json, "stale"), stale),
+		     number_group(cache_number(json, "misses"), misses),
+		     number_bytes(cache_number(json, "bytes"), bytes),
+		     number_bytes(cache_number(json, "limit"), limit));
 }

@@ -11,7 +11,9 @@
 int cache_socket_path(const struct lb *lb, struct sockaddr_un *out);
 /* NULL: no service is cached. Waits for a second at most if lbcache hangs. */
 json_t *cache_stats_json(const struct lb *lb, const struct lb_config *config);
-/* One line, or none if json is NULL. */
-void print_cache_stats(const json_t *json);
+/* One line, or none if json is NULL; who does not answer, and the cure, is noted. */
+void print_cache_stats(const struct lbctl *ctl, const json_t *json);
+/* A count in an answer of lbcache, 0 if it is not there. */
+uint64_t cache_number(const json_t *json, const char *key);
 
 #endif

@@ -68,17 +68,12 @@ static int ask(const struct lbctl *ctl, const char *line, json_t **out)
 	return code;
 }
 
-static uint64_t number_of(const json_t *json, const char *key)
-{
-	return (uint64_t)json_integer_value(json_object_get(json, key));
-}
-
 static void row(struct table *table, const json_t *json, const char *title, const char *key)
 {
 	char text[NUMBER_TEXT_SIZE];
 
 	table_cell(table, "%s", title);
-	table_cell(table, "%s", number_group(number_of(json, key), text));
+	table_cell(table, "%s", number_group(cache_number(json, key), text));
 }
 
 static int status(const struct lbctl *ctl, struct words *words)
@@ -98,9 +93,9 @@ static int status(const struct lbctl *ctl, struct words *words)
 		return print_json(json_incref(json));
 	(void)printf("hit ratio %.1f%%, %s pages in %s of %s\n",
 		     100 * json_real_value(json_object_get(json, "hit_ratio")),
-		     number_group(number_of(json, "objects"), (char[NUMBER_TEXT_SIZE]){ 0 }),
-		     number_bytes(number_of(json, "bytes"), bytes),
-		     number_bytes(number_of(json, "limit"), limit));
+		     number_group(cache_number(json, "objects"), (char[NUMBER_TEXT_SIZE]){ 0 }),
+		     number_bytes(cache_number(json, "bytes"), bytes),
+		     number_bytes(cache_number(json, "limit"), limit));
 	table = table_new("WHAT >COUNT");
 	row(table, json, "requests", "requests");
 	row(table, json, "hits", "hits");
@@ -136,14 +131,14 @@ static int print_pages(const struct lbctl *ctl, json_t *json)
 		const json_t *why = json_object_get(page, "why");
 		char text[NUMBER_TEXT_SIZE];
 
-		table_cell(table, "%s", number_group(number_of(page, "hits"), text));
-		table_cell(table, "%s", number_bytes(number_of(page, "bytes"), text));
+		table_cell(table, "%s", number_group(cache_number(page, "hits"), text));
+		table_cell(table, "%s", number_bytes(cache_number(page, "bytes"), text));
 		table_cell(table, "%llds",
 			   (long long)json_integer_value(json_object_get(page, "ttl_s")));
 		if (why)
 			table_cell(table, "not stored: %s", json_string_value(why));
 		else
-			table_cell(table, "%llu", (unsigned long long)number_of(page, "status"));
+			table_cell(table, "%llu", (unsigned long long)cache_number(page, "status"));
 		table_cell(table, "%s", json_string_value(json_object_get(page, "url")));
 	}
 	return print_table(table);
@@ -224,9 +219,9 @@ static int purge(const struct lbctl *ctl, struct words *words)
 		return code;
 	if (ctl->is_json)
 		return print_json(json_incref(json));
-	if (!number_of(json, "purged"))
+	if (!cache_number(json, "purged"))
 		return refuse("nothing is stored for %s %s", what, text);
-	(void)printf("%llu pages %s\n", (unsigned long long)number_of(json, "purged"),
+	(void)printf("%llu pages %s\n", (unsigned long long)cache_number(json, "purged"),
 		     !strcmp(how, "soft") ? "made stale" : "removed");
 	return EXIT_OK;
 }

@@ -88,7 +88,7 @@ static int all(const struct lbctl *ctl, struct words *words)
 		code = print_backends(ctl, earlier, stats);
 	(void)printf("\nflows: %s of %s entries in use\n", number_group(stats->flows, used),
 		     number_group(stats->flows_limit, limit));
-	print_cache_stats(cache);
+	print_cache_stats(ctl, cache);
 	print_accounted(stats);
 	return code;
 }
