@@ -509,6 +509,11 @@ enum lb_event_kind {
 	LB_EVENT_WEIGHT,     /* slow start: a step */
 	LB_EVENT_ALL_DOWN,   /* of a service; and the end of it */
 	LB_EVENT_DAEMON,     /* lbd itself */
+	LB_EVENT_TABLE,	     /* of a service, swapped: moved slots; took_us if lbd built it */
+	LB_EVENT_DRAINED,    /* a backend that drains has no connections any more */
+	LB_EVENT_LIMIT,	     /* object is nearly full, or has refused packets; and the end of it */
+	LB_EVENT_FALLBACK,   /* object works, but not in the best way */
+	LB_EVENT_INTERFACE,  /* object was attached, detached, lost, or is back */
 	LB_EVENT_KINDS,
 };
 
@@ -523,8 +528,10 @@ struct lb_event {
 	__u16 cut;
 	__u8 health, was; /* enum lb_health */
 	__u8 reason;	  /* enum lb_check_reason */
-	__u8 reserved[7];
+	__u8 reserved[3];
+	__u32 moved;		    /* slots of a table */
 	char service[LB_NAME_SIZE]; /* empty: not about one service */
+	char object[16];	    /* empty: about nothing else that has a name */
 	char text[96];
 	__u64 end; /* number again, so that a torn record is seen */
 };

@@ -39,7 +39,7 @@ disk_is_full() {
 	local before output
 
 	# Not only as long as it is: the blocks are there.
-	[ "$(stat -c %b "$RUN/events")" -ge $((8192 * 192 / 512)) ] || {
+	[ "$(stat -c %b "$RUN/events")" -ge $((8192 * 208 / 512)) ] || {
 		echo "the events' file has no room of its own"
 		return 1
 	}

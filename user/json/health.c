@@ -38,19 +38,24 @@ json_t *health_json(const struct lb_service_config *service,
 
 json_t *event_json(const struct lb_event *event)
 {
+	const bool is_table = event->kind == LB_EVENT_TABLE;
 	const bool is_backend = event->port;
+	const bool has_health = is_backend && event->kind <= LB_EVENT_WEIGHT;
 	char text[LB_ADDR_TEXT_SIZE];
 
 	return json_pack(
-		"{s:I, s:I, s:s, s:s?, s:s?, s:s?, s:s?, s:s?, s:o, s:o, s:o, s:s?}", "number",
-		(json_int_t)event->number, "time_ms", (json_int_t)event->time_ms, "event",
+		"{s:I, s:I, s:s, s:s?, s:s?, s:s?, s:s?, s:s?, s:o, s:o, s:o, s:s?, s:o, s:s?}",
+		"number", (json_int_t)event->number, "time_ms", (json_int_t)event->time_ms, "event",
 		lb_event_name(event->kind), "service", event->service[0] ? event->service : NULL,
 		"backend", is_backend ? lb_endpoint_format(&event->addr, event->port, text) : NULL,
-		"health", is_backend ? lb_health_name(event->health) : NULL, "was",
+		"health", has_health ? lb_health_name(event->health) : NULL, "was",
 		event->kind == LB_EVENT_HEALTH ? lb_health_name(event->was) : NULL, "reason",
 		event->reason ? lb_check_reason_name(event->reason) : NULL, "detail",
 		json_count(event->detail ? event->detail : LB_UNKNOWN), "took_us",
-		json_count(event->reason ? event->took_us : LB_UNKNOWN), "weight_permille",
-		json_count(is_backend ? LB_CUT_WHOLE - event->cut : LB_UNKNOWN), "text",
+		json_count(event->reason || (is_table && event->took_us) ? event->took_us
+									 : LB_UNKNOWN),
+		"weight_permille", json_count(has_health ? LB_CUT_WHOLE - event->cut : LB_UNKNOWN),
+		"object", event->object[0] ? event->object : NULL, "moved",
+		json_count(is_table ? event->moved : LB_UNKNOWN), "text",
 		event->text[0] ? event->text : NULL);
 }

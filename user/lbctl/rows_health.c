@@ -82,7 +82,7 @@ void event_print(const struct lb_event *event, FILE *out)
 	char text[LB_ADDR_TEXT_SIZE];
 
 	time_text(event->time_ms, text);
-	(void)fprintf(out, "%s  %-8s", text, lb_event_name(event->kind));
+	(void)fprintf(out, "%s  %-9s", text, lb_event_name(event->kind));
 	if (event->service[0])
 		(void)fprintf(out, "  %s", event->service);
 	if (event->port)
@@ -90,7 +90,7 @@ void event_print(const struct lb_event *event, FILE *out)
 	if (event->kind == LB_EVENT_HEALTH)
 		(void)fprintf(out, "  %s -> %s", lb_health_name(event->was),
 			      lb_health_name(event->health));
-	else if (event->port)
+	else if (event->port && event->kind <= LB_EVENT_WEIGHT)
 		(void)fprintf(out, "  %s", lb_health_name(event->health));
 	if (event->kind == LB_EVENT_WEIGHT)
 		(void)fprintf(out, ", %u%% of its weight",
@@ -100,5 +100,7 @@ void event_print(const struct lb_event *event, FILE *out)
 			      reason_text(event->reason, event->detail, text),
 			      event->took_us / 1000, event->took_us % 1000 / 100,
 			      lb_check_reason_text(event->reason));
+	if (event->object[0])
+		(void)fprintf(out, "  %s", event->object);
 	(void)fprintf(out, "%s%s\n", event->text[0] ? "  " : "", event->text);
 }

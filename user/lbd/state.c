@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "lbd.h"
+#include "tell.h"
 
 #define STEPS 10u     /* of a slow start */
 #define RETRY_MS 20u  /* while a command holds the lock */
@@ -98,6 +99,7 @@ void member_change(struct member *member, __u8 health)
 	lbd.is_dirty = true;
 	tell(member, LB_EVENT_HEALTH, was);
 	say_health(member);
+	tell_all_down(member);
 }
 
 void member_tell(const struct member *member, enum lb_event_kind kind)
@@ -238,10 +240,21 @@ static void apply_each(const struct difference *list)
 		    list->count, err.text);
 }
 
+static void put_into_force(struct difference *list)
+{
+	const __u64 began = now_ns();
+	struct lb_error err;
+
+	tell_tables(0); /* what a command did before */
+	qsort(list->changes, list->count, sizeof(*list->changes), compare_changes);
+	if (lb_set_health(lbd.lb, list->changes, list->count, &err))
+		apply_each(list);
+	tell_tables((__u32)((now_ns() - began) / 1000) + 1);
+}
+
 void state_sync(void)
 {
 	struct difference list = { 0 };
-	struct lb_error err;
 	unsigned int wait_ms = SYNC_MS;
 	int ret = 0;
 
@@ -254,9 +267,7 @@ void state_sync(void)
 			wait_ms = RETRY_MS;
 	}
 	if (list.count && !ret) {
-		qsort(list.changes, list.count, sizeof(*list.changes), compare_changes);
-		if (lb_set_health(lbd.lb, list.changes, list.count, &err))
-			apply_each(&list);
+		put_into_force(&list);
 		lb_unlock(lbd.lb);
 	}
 	free(list.changes);

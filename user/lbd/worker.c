@@ -17,6 +17,7 @@
 
 #include "admin.h"
 #include "lbd.h"
+#include "tell.h"
 
 #define BEAT_MS 1000u
 #define PATIENCE_MS 200u
@@ -90,6 +91,8 @@ static void on_change(struct watch *watch, unsigned int events)
 		load_document();
 	if (has_lock && !lb_is_loaded(lbd.lb))
 		lbd.exit = EXIT_AGAIN;
+	if (has_lock)
+		tell_change();
 	lbd.is_dirty |= has_lock;
 }
 
@@ -220,8 +223,11 @@ int worker_run(const char *netns, const char *admin)
 	say_event("%s: %u backends of services, %u to be checked",
 		  lb_is_loaded(lbd.lb) ? "running" : "waiting for 'lbctl attach'", lbd.member_count,
 		  lbd.target_count);
+	tell_begin();
 	(void)sd_notifyf(0, "READY=1\nSTATUS=%u backends checked", lbd.target_count);
 	run();
+	if (lb_is_gone(lbd.lb))
+		tell_end();
 	if (lbd.exit == EXIT_OK)
 		say_event("ends; health stays as it is");
 	return lbd.exit;

@@ -98,6 +98,21 @@ static void forget_port(struct lb *lb, struct lb_port *port)
 	*port = (struct lb_port){};
 }
 
+/* Of interfaces that were removed: one of the same name is another one to the kernel. */
+static void forget_removed(struct lb *lb)
+{
+	char name[IF_NAMESIZE];
+
+	for (int i = 0; i < LB_PORTS_MAX; i++) {
+		struct lb_port *port = &lb->ports[i];
+
+		if (!port->ifindex || if_indextoname(port->ifindex, name) || errno != ENXIO)
+			continue;
+		lb_local_uncover(lb, port->ifindex);
+		forget_port(lb, port);
+	}
+}
+
 static int new_port(struct lb *lb, const struct lb_interface *interface,
 		    const struct lb_attach_options *options, const char *ifname,
 		    struct lb_attached *out, struct lb_error *err)
@@ -287,6 +302,7 @@ int lb_attach(struct lb *lb, const char *ifname, const struct lb_attach_options 
 			      ?: make_maps(lb, options->limits, err);
 	if (ret)
 		return ret;
+	forget_removed(lb);
 	port = find_port(lb, interface.ifindex);
 	if (port && !lb_xdp_is_running(port, NULL))
 		lb_xdp_adopt(lb, port);

@@ -14,7 +14,7 @@
 
 #include "internal.h"
 
-_Static_assert(sizeof(struct lb_event) == 192, "the file of events has records of this size");
+_Static_assert(sizeof(struct lb_event) == 208, "the file of events has records of this size");
 
 static int open_in(const struct lb *lb, const char *name, int flags, mode_t mode)
 {
@@ -166,6 +166,7 @@ int lb_walk_events(struct lb *lb, __u64 after, lb_event_fn fn, void *arg, struct
 	qsort(events, count, sizeof(*events), compare_events);
 	for (size_t i = 0; i < count && !ret; i++) {
 		events[i].service[LB_NAME_SIZE - 1] = '\0';
+		events[i].object[sizeof(events[i].object) - 1] = '\0';
 		events[i].text[sizeof(events[i].text) - 1] = '\0';
 		ret = fn(&events[i], arg);
 	}

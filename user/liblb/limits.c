@@ -5,6 +5,7 @@
 
 #include "config.h"
 #include "internal.h"
+#include "lb_watch.h"
 
 #define HISTORIES_MAX 524288u
 
@@ -86,7 +87,7 @@ static void sizes_of(const struct lb_meta *meta, __u32 sizes[LB_LIMITS])
 	sizes[LB_LIMIT_FLOWS] = meta->flows;
 }
 
-static void count_used(const struct lb *lb, __u64 used[LB_LIMITS])
+static void count_numbers(const struct lb *lb, __u64 used[LB_LIMITS])
 {
 	for (__u32 i = 0; i < lb->meta->services; i++) {
 		if (!(lb->services[i].flags & LB_S_IN_USE))
@@ -96,8 +97,30 @@ static void count_used(const struct lb *lb, __u64 used[LB_LIMITS])
 	}
 	for (__u32 i = 0; i < lb->meta->backends; i++)
 		used[LB_LIMIT_BACKENDS] += lb->backends[i].flags & LB_B_IN_USE;
+}
+
+static void count_used(const struct lb *lb, __u64 used[LB_LIMITS])
+{
+	count_numbers(lb, used);
 	for (__u32 i = 0; i < lb->meta->flows; i++)
 		used[LB_LIMIT_FLOWS] += lb->flows[i].tag > LB_FLOW_BUSY;
+}
+
+int lb_count_limits(const struct lb *lb, struct lb_limit_usage out[LB_LIMITS])
+{
+	__u64 used[LB_LIMITS] = {};
+	__u32 sizes[LB_LIMITS];
+
+	if (!lb->is_loaded)
+		return -ENOTCONN;
+	sizes_of(lb->meta, sizes);
+	count_numbers(lb, used);
+	used[LB_LIMIT_FLOWS] = LB_UNKNOWN;
+	for (int i = 0; i < LB_LIMITS; i++) {
+		out[i] = (struct lb_limit_usage){ .limit = sizes[i], .used = used[i] };
+		snprintf(out[i].name, sizeof(out[i].name), "%s", names[i]);
+	}
+	return 0;
 }
 
 int lb_get_limits(struct lb *lb, const struct lb_limits *limits,

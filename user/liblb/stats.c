@@ -9,6 +9,7 @@
 #include <bpf/bpf.h>
 
 #include "internal.h"
+#include "lb_watch.h"
 
 static int read_reasons(struct lb *lb, enum lb_map_id map, __u32 number, size_t size, size_t offset,
 			__u64 reasons[LB_R_COUNT], __u64 *received)
@@ -249,6 +250,18 @@ static int read_totals(struct lb *lb, struct lb_stats *stats)
 		stats->is_accounted =
 			stats->received == stats->sent + stats->passed + stats->dropped;
 	}
+	return ret;
+}
+
+int lb_get_reasons(struct lb *lb, __u64 reasons[LB_R_COUNT])
+{
+	__u64 found[LB_R_COUNT] = {};
+	int ret = lb->is_loaded ? read_reasons(lb, LB_MAP_COUNTERS, 0, sizeof(struct lb_counters),
+					       1, found, NULL)
+				: -ENOTCONN;
+
+	if (!ret)
+		memcpy(reasons, found, sizeof(found));
 	return ret;
 }
 

@@ -82,9 +82,11 @@ enum lb_check_verdict lb_check_reason_verdict(__u8 reason)
 const char *lb_event_name(__u32 kind)
 {
 	static const char *const names[LB_EVENT_KINDS] = {
-		[LB_EVENT_HEALTH] = "health", [LB_EVENT_RESULT] = "result",
-		[LB_EVENT_WEIGHT] = "weight", [LB_EVENT_ALL_DOWN] = "all_down",
-		[LB_EVENT_DAEMON] = "daemon",
+		[LB_EVENT_HEALTH] = "health",	  [LB_EVENT_RESULT] = "result",
+		[LB_EVENT_WEIGHT] = "weight",	  [LB_EVENT_ALL_DOWN] = "all_down",
+		[LB_EVENT_DAEMON] = "daemon",	  [LB_EVENT_TABLE] = "table",
+		[LB_EVENT_DRAINED] = "drained",	  [LB_EVENT_LIMIT] = "limit",
+		[LB_EVENT_FALLBACK] = "fallback", [LB_EVENT_INTERFACE] = "interface",
 	};
 
 	return kind < LB_EVENT_KINDS && names[kind] ? names[kind] : "unknown";
