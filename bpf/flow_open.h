@@ -12,17 +12,25 @@
 #define LB_PORT_PROBES 16
 #define LB_BUCKET_NO_ROOM 0xffu
 #define LB_FLOW_RANK_EXPIRED 0x80000000u
+/*
+ * A place is an entry's index and, in the high half, the tag that it had when it was judged: it is
+ * taken only while it still has that, since another CPU may have shown a flow in it meanwhile.
+ */
+#define LB_FLOW_NO_PLACE ((__u64)LB_FLOW_BUSY << 32)
+
+LB_INLINE __u32 lb_flow_tag_now(const struct lb_flow *flow)
+{
+	return *(const volatile __u32 *)&flow->tag;
+}
 
 /* Free, or closed or never answered for so long that nobody asks for it any more. */
-LB_INLINE bool lb_flow_is_spent(const struct lb_flow *flow, __u32 index, __u32 now)
+LB_INLINE bool lb_flow_is_spent(const struct lb_flow *flow, __u32 tag, __u32 index, __u32 now)
 {
-	__u32 timeout;
-
 	const struct lb_service *service;
-	__u32 number;
+	__u32 number, timeout;
 
-	if (flow->tag <= LB_FLOW_BUSY)
-		return flow->tag == 0;
+	if (tag <= LB_FLOW_BUSY)
+		return tag == 0;
 	if (!lb_flow_is_evictable(flow->state))
 		return false;
 	number = flow->service;
@@ -33,21 +41,26 @@ LB_INLINE bool lb_flow_is_spent(const struct lb_flow *flow, __u32 index, __u32 n
 	return lb_flow_age(now, flow->seen) > timeout && lb_flow_idle(index, now) > timeout;
 }
 
-/* How many of a bucket's flows live (low byte), and which entry is free (next byte). */
-__noinline __u32 lb_bucket_room(__u32 number, __u32 now)
+/* How many of a bucket's flows live (low byte), which entry is free (next byte), and its tag. */
+__noinline __u64 lb_bucket_room(__u32 number, __u32 now)
 {
 	struct lb_flow_bucket *bucket = bpf_map_lookup_elem(&lb_flows, &number);
-	__u32 live = 0, at = LB_BUCKET_NO_ROOM;
+	__u32 live = 0, at = LB_BUCKET_NO_ROOM, free_tag = LB_FLOW_BUSY;
 
 	if (!bucket)
 		return LB_FLOWS_PER_BUCKET | at << 8;
 	for (__u32 i = 0; i < LB_FLOWS_PER_BUCKET; i++) {
-		if (lb_flow_is_spent(&bucket->flow[i], number * LB_FLOWS_PER_BUCKET + i, now))
+		const struct lb_flow *flow = &bucket->flow[i];
+		const __u32 tag = lb_flow_tag_now(flow);
+
+		if (lb_flow_is_spent(flow, tag, number * LB_FLOWS_PER_BUCKET + i, now)) {
 			at = i;
-		else
+			free_tag = tag;
+		} else {
 			live++;
+		}
 	}
-	return live | at << 8;
+	return (__u64)free_tag << 32 | live | at << 8;
 }
 
 /* How good an entry is to take by force: expired, then the oldest that may be evicted; 0 never. */
@@ -77,52 +90,60 @@ LB_INLINE __u32 lb_flow_choice(__u64 hash, __u32 n)
 	return number * LB_FLOWS_PER_BUCKET + n % LB_FLOWS_PER_BUCKET;
 }
 
-/* Both buckets are full: the index of what gives way, or -1. */
-__noinline long lb_flow_victim(__u64 hash, __u32 now)
+/* Both buckets are full: the place of what gives way, if anything does. */
+__noinline __u64 lb_flow_victim(__u64 hash, __u32 now)
 {
-	__u64 best = 0; /* rank, and which entry in the low half */
+	__u64 place = LB_FLOW_NO_PLACE;
+	__u32 best = 0;
 
 	for (__u32 n = 0; n < 2 * LB_FLOWS_PER_BUCKET; n++) {
-		__u64 rank = (__u64)lb_flow_rank(lb_flow_choice(hash, n), now) << 32 | n;
+		const __u32 index = lb_flow_choice(hash, n);
+		const struct lb_flow *flow = lb_flow_at(index);
+		const __u32 tag = flow ? lb_flow_tag_now(flow) : LB_FLOW_BUSY;
+		const __u32 rank = lb_flow_rank(index, now);
 
-		if (rank > best)
-			best = rank;
+		if (rank <= best)
+			continue;
+		best = rank;
+		place = (__u64)tag << 32 | index;
 	}
-	return best >> 32 ? (long)lb_flow_choice(hash, (__u32)best) : -1;
+	return place;
+}
+
+LB_INLINE __u64 lb_place_in(__u32 bucket, __u64 room)
+{
+	return (room >> 32) << 32 | (bucket * LB_FLOWS_PER_BUCKET + (room >> 8 & 7));
 }
 
 /*
  * Where a new flow goes: into the first bucket while it is half empty, so that it is found there at
  * once, else into the emptier one, so that the table fills evenly.
  */
-__noinline long lb_flow_place(__u64 hash, __u32 now)
+__noinline __u64 lb_flow_place(__u64 hash, __u32 now)
 {
 	const __u32 first = lb_flow_bucket_of(hash, 0, lb_flow_mask);
 	const __u32 second = lb_flow_bucket_of(hash, 1, lb_flow_mask);
-	const __u32 room = lb_bucket_room(first, now);
-	__u32 other;
+	const __u64 room = lb_bucket_room(first, now);
+	__u64 other;
 
 	if ((room & 0xff) < LB_FLOWS_PER_BUCKET / 2)
-		return (long)first * LB_FLOWS_PER_BUCKET + (room >> 8 & 7);
+		return lb_place_in(first, room);
 	other = lb_bucket_room(second, now);
 	if ((other & 0xff) < (room & 0xff))
-		return (long)second * LB_FLOWS_PER_BUCKET + (other >> 8 & 7);
+		return lb_place_in(second, other);
 	if ((room & 0xff) < LB_FLOWS_PER_BUCKET)
-		return (long)first * LB_FLOWS_PER_BUCKET + (room >> 8 & 7);
+		return lb_place_in(first, room);
 	return lb_flow_victim(hash, now);
 }
 
 /* Makes an entry BUSY, and ends the flow that it held: its index, or -1 if another CPU was faster.
  */
-__noinline long lb_flow_take(long index)
+__noinline long lb_flow_take(__u64 place)
 {
-	struct lb_flow *flow = index < 0 ? NULL : lb_flow_at(index), *partner;
-	__u32 tag;
+	struct lb_flow *flow = lb_flow_at((__u32)place), *partner;
+	__u32 tag = place >> 32;
 
-	if (!flow)
-		return -1;
-	tag = flow->tag;
-	if (tag == LB_FLOW_BUSY ||
+	if (!flow || tag == LB_FLOW_BUSY ||
 	    __sync_val_compare_and_swap(&flow->tag, tag, LB_FLOW_BUSY) != tag)
 		return -1;
 	partner = tag ? lb_flow_partner(flow) : NULL;
@@ -131,7 +152,7 @@ __noinline long lb_flow_take(long index)
 		if (tag > LB_FLOW_BUSY)
 			__sync_val_compare_and_swap(&partner->tag, tag, 0);
 	}
-	return index;
+	return (__u32)place;
 }
 
 /* Not one function: on 6.1 each frame of a chain of calls counts at least 32 of 512 bytes. */

@@ -58,13 +58,18 @@ spread() {
 	connect_many "$family" "$port" "$count" && is_spread "$WORK/conns" "$@"
 }
 
-# All from one page, whoever rendered it.
+# All from one page, whoever rendered it. On a machine with more work than processors a thread may be
+# late, and its share of the connections is the backends'; not three times in a row.
 is_hot() {
-	connect_many "$1" 80 400
-	[ "$(grep -c ^reply "$WORK/conns")" = 1 ] || {
-		grep ^reply "$WORK/conns"
-		return 1
-	}
+	local _
+
+	for _ in 1 2 3; do
+		connect_many "$1" 80 400 || return 1
+		[ "$(grep -c ^reply "$WORK/conns")" != 1 ] || return 0
+		next_ports 400
+	done
+	grep ^reply "$WORK/conns"
+	return 1
 }
 
 client_is_told() {
@@ -260,6 +265,35 @@ is_in_stats() {
 	hits client "http://$VIP4/" # it answers who has hung up meanwhile, and lives
 }
 
+# Clients that hardly read fill the cache; new ones are answered by the backends.
+leaves_what_is_too_much() {
+	stop_label lbcache
+	start_in lb lbcache "$LBCACHE" -n "${PREFIX}lb" --threads 2 --connections 64
+	wait_for 5 is_answering
+	hits client "http://$VIP4/"
+	start_in client hold "$PYTHON" "$TESTS/servers/hold.py" "$VIP4" 80 /blob 90
+	wait_for 5 lb_notes_bypass
+	no_cache client "http://$VIP4/"
+	spread 4 80 300 1 1 1
+	next_ports 300
+	stats_of_bypass 1.0
+	stop_label hold
+	hits client "http://$VIP4/"
+	wait_for 5 stats_of_bypass 0.0
+	grep -q "as many clients as '--connections' allows" "$(run_dir)/lbcache.log"
+	stop_label lbcache
+	start_cache
+	hits client "http://$VIP4/"
+}
+
+lb_notes_bypass() {
+	lb cache status 2>&1 | grep 'leaves 100% of new connections to the backends' >/dev/null
+}
+
+stats_of_bypass() {
+	lb -j cache status | grep "\"bypass_ratio\": $1" >/dev/null
+}
+
 # In its own service, with a backend that is a process of this host.
 local_service() {
 	lb service add local tcp "$VIP4:81" mode local
@@ -331,6 +365,7 @@ main() {
 	next_ports 400
 	check "clients on the host get them too" hits lb "http://$VIP4/"
 	check "stats have the hit ratio, and say when lbcache hangs" is_in_stats
+	check "full, it leaves new clients to the backends" leaves_what_is_too_much
 	check "the backend is told the client's address" client_is_told
 	check "rules are followed" rules_are_followed
 	check "misses go by weight, and not to what is drained" misses_are_spread

@@ -14,6 +14,8 @@
 
 #include "log.h"
 
+#define IDLE_MS 1000 /* without a request, so that there is none on its way */
+
 static void on_event(struct worker *worker, struct watch *watch, uint32_t events);
 
 /* ---- limits --------------------------------------------------------------------------------- */
@@ -34,15 +36,28 @@ static void on_keep_due(struct worker *worker, struct timer *timer)
 	client_close(worker, CONTAINER(timer, struct client, timer));
 }
 
-/* Near the cap the longest idle goes first. */
+bool client_is_full(const struct server *server)
+{
+	const uint32_t limit = server->limits.connections;
+
+	return __atomic_load_n(&server->connections, __ATOMIC_RELAXED) >= limit - limit / 16;
+}
+
+/*
+ * Near the cap the longest idle goes first. Who came just now may have asked already, unread, and
+ * goes only at the cap itself.
+ */
 static void make_room(struct worker *worker)
 {
-	struct server *server = worker->server;
-	struct timer *head = &worker->timers[TIMER_KEEP];
-	uint32_t soft = server->limits.connections / 5 * 4;
+	const uint32_t limit = worker->server->limits.connections;
+	const uint32_t count = __atomic_load_n(&worker->server->connections, __ATOMIC_RELAXED);
+	struct timer *oldest;
 
-	if (__atomic_load_n(&server->connections, __ATOMIC_RELAXED) > soft && head->next != head)
-		on_keep_due(worker, head->next);
+	if (count <= limit / 5 * 4)
+		return;
+	oldest = timer_oldest(worker, TIMER_KEEP, count < limit ? IDLE_MS : 0);
+	if (oldest)
+		on_keep_due(worker, oldest);
 }
 
 static bool admit(struct worker *worker, const union address *peer)

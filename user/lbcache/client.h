@@ -107,6 +107,8 @@ void client_send(struct worker *worker, struct client *client);
 
 /* ---- client.c, for the others --------------------------------------------------------------- */
 
+/* There is hardly room for more clients. */
+bool client_is_full(const struct server *server);
 /* The answer is out: the next request, or the end. */
 void client_answered(struct worker *worker, struct client *client);
 void client_leave_fill(struct worker *worker, struct client *client);

@@ -51,7 +51,7 @@ static json_t *status(const struct server *server)
 	store_count(server->store, &store);
 	return json_pack(
 		"{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:f, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, "
-		"s:I, s:I, s:I, s:I, s:o}",
+		"s:I, s:I, s:I, s:I, s:f, s:o}",
 		"requests", (json_int_t)sum.requests, "hits", (json_int_t)sum.hits, "stale",
 		(json_int_t)sum.stale_hits, "misses", (json_int_t)sum.misses, "collapsed",
 		(json_int_t)sum.collapsed, "revalidated", (json_int_t)sum.revalidated, "passed",
@@ -61,8 +61,8 @@ static json_t *status(const struct server *server)
 		(json_int_t)sum.backend_failures, "timeouts", (json_int_t)sum.timeouts,
 		"connections", (json_int_t)sum.active, "bytes_out", (json_int_t)sum.bytes_out,
 		"objects", (json_int_t)store.objects, "bytes", (json_int_t)store.bytes, "limit",
-		(json_int_t)store.limit, "evicted", (json_int_t)store.evicted, "not_stored",
-		reasons_json(&sum));
+		(json_int_t)store.limit, "evicted", (json_int_t)store.evicted, "bypass_ratio",
+		server_bypass_ratio(server), "not_stored", reasons_json(&sum));
 }
 
 /* ---- objects -------------------------------------------------------------------------------- */

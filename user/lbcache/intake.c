@@ -342,7 +342,9 @@ void intake_failure(struct worker *worker, struct fill *fill, uint16_t status)
 		return;
 	}
 	stop_storing(worker, fill, WHY_BROKEN);
-	worker->counters.errors++;
+	/* One whose client has left is no error. */
+	if (__atomic_load_n(&fill->listeners, __ATOMIC_ACQUIRE))
+		worker->counters.errors++;
 	(void)pthread_mutex_lock(&fill->lock);
 	if (fill->state == FILL_WAITING)
 		fill->status = status;

@@ -50,7 +50,7 @@ static const struct figure {
 	FIGURE("fetches", fetches, "Requests to backends."),
 	FIGURE("retries", retries, "Requests sent to a backend once more."),
 	FIGURE("backend_failures", backend_failures, "Backends that failed or lied."),
-	FIGURE("errors", errors, "Fetches that came to nothing."),
+	FIGURE("errors", errors, "Fetches that came to nothing while a client waited."),
 	FIGURE("log_lost_lines", log_lost, "Lines of the access log that were lost."),
 #undef FIGURE
 };
@@ -76,6 +76,8 @@ static void print_all(FILE *out, const struct server *server)
 		print(out, figures[i].name, "counter",
 		      *(const uint64_t *)((const char *)&sum + figures[i].offset), figures[i].help);
 	print(out, "active_connections", "gauge", sum.active, "Connections of clients now.");
+	head(out, "bypass_ratio", "gauge", "Of new connections, the share left to the backends.");
+	(void)fprintf(out, "lbcache_bypass_ratio %.3f\n", server_bypass_ratio(server));
 	head(out, "hit_ratio", "gauge", "Hits of all requests since the start, stale ones too.");
 	(void)fprintf(out, "lbcache_hit_ratio %.6f\n", counters_hit_ratio(&sum));
 	head(out, "not_stored_total", "counter", "Answers that were not stored, by reason.");

@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "lb_cache_abi.h"
+
 const struct policy *rules_find(const struct rules *rules, struct text target)
 {
 	for (unsigned int i = 0; i < rules->count; i++) {
@@ -74,6 +76,15 @@ void server_sum(const struct server *server, struct counters *out)
 		for (size_t i = 0; i < sizeof(*out) / sizeof(*to); i++)
 			to[i] += __atomic_load_n(&from[i], __ATOMIC_RELAXED);
 	}
+}
+
+double server_bypass_ratio(const struct server *server)
+{
+	uint64_t sum = 0;
+
+	for (unsigned int n = 0; n < server->worker_count; n++)
+		sum += __atomic_load_n(&server->workers[n]->bypass, __ATOMIC_RELAXED);
+	return (double)sum / LB_CACHE_BYPASS_ALL / server->worker_count;
 }
 
 double counters_hit_ratio(const struct counters *counters)

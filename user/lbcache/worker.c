@@ -3,6 +3,7 @@
 #include "worker.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -19,6 +20,7 @@
 #define TURN_MS 500		   /* at the latest, another turn */
 #define IDLE_MS 1000		   /* of clients while this process ends */
 #define BEAT_MS 10		   /* the same of one that must show that it is alive */
+#define TELL_MS 60000		   /* between two notes of one thread */
 #define CLOCK_BASE_MS (1ull << 42) /* so that a page may be older than the machine is up */
 
 static const unsigned int lengths_ms[TIMER_CLASSES] = {
@@ -47,6 +49,16 @@ void timer_start(struct worker *worker, struct timer *timer, enum timer_class cl
 	timer->prev = head->prev;
 	head->prev->next = timer;
 	head->prev = timer;
+}
+
+struct timer *timer_oldest(struct worker *worker, enum timer_class class, unsigned int ms)
+{
+	struct timer *first = worker->timers[class].next;
+
+	if (first == &worker->timers[class] ||
+	    first->due_ms + ms > worker->now_ms + lengths_ms[class])
+		return NULL;
+	return first;
 }
 
 static void run_timers(struct worker *worker)
@@ -167,6 +179,11 @@ static void read_inbox(struct worker *worker)
 	}
 }
 
+static uint64_t make_ms(const struct timespec *time)
+{
+	return CLOCK_BASE_MS + (uint64_t)time->tv_sec * 1000 + (uint64_t)time->tv_nsec / 1000000;
+}
+
 static void read_clocks(struct worker *worker)
 {
 	struct lb_cache_thread *beat = __atomic_load_n(&worker->beat, __ATOMIC_ACQUIRE);
@@ -177,19 +194,48 @@ static void read_clocks(struct worker *worker)
 		__atomic_store_n(&beat->seen_ns,
 				 (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec,
 				 __ATOMIC_RELAXED);
-	worker->now_ms =
-		CLOCK_BASE_MS + (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+	worker->now_ms = make_ms(&now);
 	(void)clock_gettime(CLOCK_REALTIME_COARSE, &now);
 	worker->now = now.tv_sec;
+}
+
+static void tell_bypass(struct worker *worker, bool is_full)
+{
+	if (worker->told_ms && worker->now_ms - worker->told_ms < TELL_MS)
+		return;
+	worker->told_ms = worker->now_ms;
+	(void)fprintf(stderr, "lbcache: note: new connections go to the backends: %s\n",
+		      is_full ? "there are as many clients as '--connections' allows"
+			      : "a thread is behind its work");
+}
+
+/* Beside the datapath: a thread that has too much to do leaves new clients to the backends. */
+static void set_bypass(struct worker *worker)
+{
+	struct lb_cache_thread *beat = __atomic_load_n(&worker->beat, __ATOMIC_ACQUIRE);
+	const bool is_full = client_is_full(worker->server);
+	struct timespec now;
+	uint64_t now_ms;
+	uint32_t bypass;
+
+	if (!beat)
+		return;
+	(void)clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+	now_ms = make_ms(&now);
+	bypass = pressure_note(&worker->pressure, now_ms, (uint32_t)(now_ms - worker->now_ms),
+			       is_full);
+	if (bypass && !worker->bypass)
+		tell_bypass(worker, is_full);
+	__atomic_store_n(&worker->bypass, bypass, __ATOMIC_RELAXED);
+	__atomic_store_n(&beat->bypass, bypass, __ATOMIC_RELAXED);
 }
 
 /* Those started so long ago are due now. */
 static void hurry(struct worker *worker, enum timer_class class, unsigned int ms)
 {
-	struct timer *head = &worker->timers[class], *timer;
+	struct timer *timer;
 
-	while ((timer = head->next) != head &&
-	       timer->due_ms + ms <= worker->now_ms + lengths_ms[class]) {
+	while ((timer = timer_oldest(worker, class, ms))) {
 		timer_stop(timer);
 		timer->on_due(worker, timer);
 	}
@@ -237,6 +283,7 @@ static void *run(void *arg)
 			let_go(worker);
 		read_inbox(worker);
 		free_dead(worker);
+		set_bypass(worker);
 	}
 	return NULL;
 }

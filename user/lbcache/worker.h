@@ -5,6 +5,7 @@
 
 #include <sys/epoll.h>
 
+#include "pressure.h"
 #include "server.h"
 
 struct worker;
@@ -50,6 +51,9 @@ struct worker {
 	uint64_t now_ms;	      /* monotonic, of this turn */
 	uint64_t turns;		      /* begun */
 	struct lb_cache_thread *beat; /* joined to the datapath: that this thread is alive */
+	struct pressure pressure;
+	uint32_t bypass;  /* of LB_CACHE_BYPASS_ALL new connections, those left to the backends */
+	uint64_t told_ms; /* when that was said last */
 	time_t now;
 	struct timer timers[TIMER_CLASSES]; /* heads of rings */
 	struct watch *dead;
@@ -75,6 +79,7 @@ struct listener {
 /* What all threads have counted, and the share of hits, stale ones included. */
 void server_sum(const struct server *server, struct counters *out);
 double counters_hit_ratio(const struct counters *counters);
+double server_bypass_ratio(const struct server *server);
 
 int worker_start(struct server *server, unsigned int index);
 /* A listening socket for this worker; the worker owns it. service NULL: by join_service(). */
@@ -90,6 +95,8 @@ void worker_wake(struct worker *worker);
 void timer_start(struct worker *worker, struct timer *timer, enum timer_class class,
 		 void (*on_due)(struct worker *, struct timer *));
 void timer_stop(struct timer *timer);
+/* The first of the class that was started so long ago, or NULL. */
+struct timer *timer_oldest(struct worker *worker, enum timer_class class, unsigned int ms);
 
 /* Has the worker look at the fill again at its turn's end; takes a reference. From any thread. */
 void worker_tell(struct worker *worker, struct worker *from, struct fill *fill);

@@ -84,6 +84,7 @@ static int status(const struct lbctl *ctl, struct words *words)
 	int code = words_end(words);
 	const char *word;
 	json_t *count;
+	double bypass;
 
 	if (!code)
 		code = ask(ctl, "status\n", &json);
@@ -96,6 +97,11 @@ static int status(const struct lbctl *ctl, struct words *words)
 		     number_group(cache_number(json, "objects"), (char[NUMBER_TEXT_SIZE]){ 0 }),
 		     number_bytes(cache_number(json, "bytes"), bytes),
 		     number_bytes(cache_number(json, "limit"), limit));
+	bypass = json_real_value(json_object_get(json, "bypass_ratio"));
+	if (bypass > 0)
+		note(ctl,
+		     "it has too much to do, and leaves %.0f%% of new connections to the backends",
+		     100 * bypass);
 	table = table_new("WHAT >COUNT");
 	row(table, json, "requests", "requests");
 	row(table, json, "hits", "hits");
