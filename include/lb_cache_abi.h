@@ -24,10 +24,17 @@ struct lb_cache_thread {
 	__u32 reserved[13];
 };
 
+/* What lbcache has counted since it began, and holds; written some times a second. */
+struct lb_cache_counts {
+	__u64 requests, hits, stale, misses;
+	__u64 bytes, limit; /* memory of pages */
+};
+
 struct lb_cache {
 	__u32 threads; /* 0: lbcache does not run */
 	__u32 used;    /* jiffies, about: when a packet went there last; the datapath's */
-	__u32 reserved[14];
+	struct lb_cache_counts counts;
+	__u64 reserved;
 	struct lb_cache_thread thread[LB_CACHE_THREADS];
 };
 

@@ -102,12 +102,33 @@ port_taken() {
 	stop_label taken
 }
 
+# A page that is asked for is in memory the second time.
+has_hits() {
+	from client 5 curl -sSf -o /dev/null --max-time 2 "http://$VIP4:8080/"
+	ask "$URL/api/v1/stats" | "$PYTHON" -c '
+import json, sys
+cache = json.load(sys.stdin)["cache"]
+sys.exit(not (cache["running"] and cache["hits"] > 3 and 0 < cache["hit_ratio"] < 1))'
+}
+
+# Before it runs that is said; afterwards lbd and lbctl have the same.
+cache_is_there() {
+	[ "$(ask "$URL/api/v1/stats" | grep -A 1 '"cache"' | tail -n 1 | tr -d ' \n')" = '"running":false' ]
+}
+
 dashboard() {
+	local visitor
+
 	command -v chromedriver >/dev/null || {
 		skip "dashboard" "no chromedriver; install it with 'scripts/setup test'"
 		return
 	}
 	start_load 4 80 100
+	start_in lb lbcache "$ROOT/lbcache" -n "${PREFIX}lb" --threads 1
+	wait_for 10 has_hits || true
+	# shellcheck disable=SC2016  # for the inner shell
+	from client 120 bash -c 'while curl -sf -o /dev/null "$1"; do sleep 0.1; done' _ "http://$VIP4:8080/" &
+	visitor=$!
 	# shellcheck disable=SC2016  # for the inner shell
 	from lb 200 "$PYTHON" "$TESTS/servers/browser.py" "$URL/" "$WORK/shot.png" \
 		bash -c 'kill "$(<"$1")"' _ "$(run_dir)/nginx-s2.pid" 2>"$WORK/browser.err" || {
@@ -115,6 +136,7 @@ dashboard() {
 		not_ok "dashboard" "$(tail -n 1 "$WORK/browser.err")"
 	}
 	stop_load 80 >/dev/null || true
+	kill "$visitor"
 	[ ! -s "$WORK/shot.png" ] || cp "$WORK/shot.png" "$ROOT/build/dashboard.png"
 }
 
@@ -130,6 +152,9 @@ main() {
 	attach_all native
 	add_web web 4 fullnat 80 2 1 1
 	lb -q health set web http get / every 500ms timeout 450ms
+	lb service add pages tcp "$VIP4:8080"
+	lb backend add pages 192.0.2.11:5000
+	lb -q cache on pages ttl 60s
 	warm_up
 	start_lbd
 	check "all up" wait_for 20 all_up
@@ -140,6 +165,7 @@ main() {
 		skip "metrics: promtool takes them" "no promtool; install it with 'scripts/setup test'"
 	fi
 	check "the figures of lbctl -j" same_as_lbctl
+	check "the cache that does not run" cache_is_there
 	check "nothing changes by it, nobody else reads it" changes_nothing
 	dashboard
 	check "a socket with permissions" unix_socket

@@ -249,6 +249,20 @@ object_has() {
 	lb -j stats | "$PYTHON" -c "import json, sys; cache = json.load(sys.stdin)['cache']; sys.exit(not ($1))"
 }
 
+# A command says who hangs and what helps, and does not wait for ever.
+is_named_hung() {
+	local words text pid=$1
+
+	for words in status "why http://$VIP4/"; do
+		# shellcheck disable=SC2086  # words
+		! text=$(timeout 10 "$LBCTL" -n "${PREFIX}lb" cache $words 2>&1) || return 1
+		[[ $text == "lbctl: lbcache (pid $pid) hangs: "*"'kill -9 $pid'"* ]] || {
+			echo "cache $words: $text"
+			return 1
+		}
+	done
+}
+
 # Hits and memory while it answers; said aloud when it hangs, and with -j as an object.
 is_in_stats() {
 	local pid
@@ -257,7 +271,8 @@ is_in_stats() {
 	stats_have 'hit ratio [1-9][0-9]*\.[0-9]%, hits [1-9][0-9,]*, stale hits .*, misses [1-9][0-9,]*, .* of .* held'
 	object_has 'cache["running"] and cache["hit_ratio"] > 0 and cache["hits"] > 0 and 0 < cache["bytes"] <= cache["limit"]'
 	kill -STOP "$pid"
-	if ! stats_have 'not running' || ! object_has 'cache == {"running": False}'; then
+	if ! wait_for 5 stats_have 'not running' || ! object_has 'cache == {"running": False}' ||
+		! is_named_hung "$pid"; then
 		kill -CONT "$pid"
 		return 1
 	fi

@@ -30,7 +30,7 @@ const char *verdict_name(enum lb_verdict verdict); /* "sent", "passed", "dropped
 json_t *services_json(const struct lb_stats *stats);
 json_t *backends_json(const struct lb_stats *stats);
 json_t *reasons_json(const struct lb_stats *stats);
-/* All of them and the totals. */
+/* All of them and the totals; "cache" only where some service is cached. */
 json_t *stats_json(const struct lb_stats *stats);
 
 #endif

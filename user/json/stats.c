@@ -50,13 +50,30 @@ json_t *reasons_json(const struct lb_stats *stats)
 	return array;
 }
 
+static json_t *cache_json(const struct lb_cache_state *cache)
+{
+	const struct lb_cache_counts *counts = &cache->counts;
+
+	if (!cache->is_running)
+		return json_pack("{s:b}", "running", false);
+	return json_pack("{s:b, s:o, s:o, s:o, s:o, s:f, s:o, s:o}", "running", true, "requests",
+			 json_count(counts->requests), "hits", json_count(counts->hits), "stale",
+			 json_count(counts->stale), "misses", json_count(counts->misses),
+			 "hit_ratio", lb_cache_hit_ratio(counts), "bytes",
+			 json_count(counts->bytes), "limit", json_count(counts->limit));
+}
+
 json_t *stats_json(const struct lb_stats *stats)
 {
-	return json_pack("{s:o, s:o, s:o, s:o, s:b, s:o, s:o, s:o, s:o, s:o}", "received",
-			 json_count(stats->received), "sent", json_count(stats->sent), "passed",
-			 json_count(stats->passed), "dropped", json_count(stats->dropped),
-			 "accounted", stats->is_accounted, "flows", json_count(stats->flows),
-			 "flows_limit", json_count(stats->flows_limit), "services",
-			 services_json(stats), "backends", backends_json(stats), "reasons",
-			 reasons_json(stats));
+	json_t *json = json_pack("{s:o, s:o, s:o, s:o, s:b, s:o, s:o, s:o, s:o, s:o}", "received",
+				 json_count(stats->received), "sent", json_count(stats->sent),
+				 "passed", json_count(stats->passed), "dropped",
+				 json_count(stats->dropped), "accounted", stats->is_accounted,
+				 "flows", json_count(stats->flows), "flows_limit",
+				 json_count(stats->flows_limit), "services", services_json(stats),
+				 "backends", backends_json(stats), "reasons", reasons_json(stats));
+
+	if (json && stats->is_cached)
+		(void)json_object_set_new(json, "cache", cache_json(&stats->cache));
+	return json;
 }

@@ -19,6 +19,8 @@
 
 #include "lb_abi.h"
 
+#define PUBLISH_MS 250u
+
 static struct {
 	struct server *server;
 	struct policy standard; /* what the document does not say */
@@ -26,6 +28,7 @@ static struct {
 	int listeners[JOIN_FDS_MAX];
 	bool has_v6;
 	struct lb_cache *shared;
+	uint64_t published_ms;
 	pthread_t main, thread;
 	bool has_failed; /* the keeper has ended first */
 } join;
@@ -246,6 +249,28 @@ static int take_view(const char *bytes, size_t len)
 	return ret;
 }
 
+/* ---- figures, for who reads the maps -------------------------------------------------------- */
+
+void join_publish(uint64_t now_ms)
+{
+	struct lb_cache *shared = __atomic_load_n(&join.shared, __ATOMIC_ACQUIRE);
+	struct store_counts held;
+	struct counters sum;
+
+	if (!shared || now_ms - join.published_ms < PUBLISH_MS ||
+	    __atomic_load_n(&join.server->is_draining, __ATOMIC_RELAXED))
+		return;
+	join.published_ms = now_ms;
+	server_sum(join.server, &sum);
+	store_count(join.server->store, &held);
+	shared->counts = (struct lb_cache_counts){ .requests = sum.requests,
+						   .hits = sum.hits,
+						   .stale = sum.stale_hits,
+						   .misses = sum.misses,
+						   .bytes = held.bytes,
+						   .limit = held.limit };
+}
+
 /* ---- the keeper's messages ------------------------------------------------------------------ */
 
 /* The maps may be other ones than before: what was mapped stays, since threads write to it. */
@@ -259,7 +284,7 @@ static int take_map(int fd)
 	(void)close(fd);
 	if (shared == MAP_FAILED)
 		return -errno;
-	join.shared = shared;
+	__atomic_store_n(&join.shared, shared, __ATOMIC_RELEASE);
 	for (unsigned int i = 0; i < server->worker_count; i++) {
 		shared->thread[i].bypass = 0;
 		__atomic_store_n(&server->workers[i]->beat, &shared->thread[i], __ATOMIC_RELEASE);

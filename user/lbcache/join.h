@@ -50,6 +50,8 @@ struct view_backend {
 int join_prepare(struct server *server, const char *netns);
 /* Gives the workers their sockets, and starts to follow the keeper. -errno. */
 int join_start(struct server *server, const struct policy *standard);
+/* What was counted, into the maps, now and then; of one thread. */
+void join_publish(uint64_t now_ms);
 /* New connections go to the backends from here on. What main should answer. */
 int join_leave(void);
 /* Whose connection this is, by its own address; NULL: nobody's. */

@@ -284,6 +284,8 @@ static void *run(void *arg)
 		read_inbox(worker);
 		free_dead(worker);
 		set_bypass(worker);
+		if (!worker->index)
+			join_publish(worker->now_ms);
 	}
 	return NULL;
 }

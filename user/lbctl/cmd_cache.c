@@ -1,72 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* lbctl cache: what lbcache holds and does, asked over its control socket. */
-#include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
+#include "cache_ask.h"
 #include "cache_set.h"
-#include "cache_stats.h"
 
 #define LINE_MAX_SIZE 16000
 
 DEFINE_CLEANUP(json_t *, json_decref)
-
-/* Where 'lbcache' of this instance makes its socket. */
-static int socket_path(const struct lbctl *ctl, struct sockaddr_un *out)
-{
-	struct lb_error err;
-	struct lb *lb;
-	int code;
-
-	if (lb_open(&lb, ctl->netns, &err))
-		return refuse_error(&err);
-	code = cache_socket_path(lb, out);
-	lb_close(lb);
-	return code;
-}
-
-static int read_answer(int fd, json_t **out)
-{
-	json_error_t error;
-
-	*out = json_loadfd(fd, 0, &error);
-	if (!*out)
-		return refuse("lbcache gave no answer; is it of another version?");
-	if (json_object_get(*out, "error")) {
-		const char *text = json_string_value(json_object_get(*out, "error"));
-		int code = refuse("%s", text ? text : "refused");
-
-		json_decref(*out);
-		*out = NULL;
-		return code;
-	}
-	return EXIT_OK;
-}
-
-/* Sends one line, reads the answer. */
-static int ask(const struct lbctl *ctl, const char *line, json_t **out)
-{
-	struct sockaddr_un address = { 0 };
-	int fd, code = socket_path(ctl, &address);
-
-	if (code)
-		return code;
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (fd < 0)
-		return refuse("no socket: %s", strerror(errno));
-	if (connect(fd, (struct sockaddr *)&address, sizeof(address)))
-		code = refuse("lbcache does not run here (%s: %s); start it with 'lbcache%s%s ...'",
-			      address.sun_path, strerror(errno), ctl->netns ? " -n " : "",
-			      ctl->netns ? ctl->netns : "");
-	else if (send(fd, line, strlen(line), MSG_NOSIGNAL) != (ssize_t)strlen(line))
-		code = refuse("lbcache does not listen: %s", strerror(errno));
-	else
-		code = read_answer(fd, out);
-	(void)close(fd);
-	return code;
-}
 
 static void row(struct table *table, const json_t *json, const char *title, const char *key)
 {
@@ -87,7 +29,7 @@ static int status(const struct lbctl *ctl, struct words *words)
 	double bypass;
 
 	if (!code)
-		code = ask(ctl, "status\n", &json);
+		code = cache_ask(ctl, "status\n", &json);
 	if (code)
 		return code;
 	if (ctl->is_json)
@@ -163,7 +105,7 @@ static int hot(const struct lbctl *ctl, struct words *words)
 				    word);
 	(void)snprintf(line, sizeof(line), "hot %u\n", count);
 	if (!code)
-		code = ask(ctl, line, &json);
+		code = cache_ask(ctl, line, &json);
 	return code ? code : print_pages(ctl, json);
 }
 
@@ -186,7 +128,7 @@ static int why(const struct lbctl *ctl, struct words *words)
 	if (!is_sendable(url))
 		return refuse_usage("cache why: this is no URL");
 	(void)snprintf(line, sizeof(line), "why %s\n", url);
-	code = ask(ctl, line, &json);
+	code = cache_ask(ctl, line, &json);
 	if (code)
 		return code;
 	if (json_array_size(json_object_get(json, "pages")) || ctl->is_json)
@@ -220,7 +162,7 @@ static int purge(const struct lbctl *ctl, struct words *words)
 	if (!is_sendable(text))
 		return refuse_usage("cache purge: '%.64s' is not possible", text);
 	(void)snprintf(line, sizeof(line), "purge %s %s %s\n", how, what, text);
-	code = ask(ctl, line, &json);
+	code = cache_ask(ctl, line, &json);
 	if (code)
 		return code;
 	if (ctl->is_json)

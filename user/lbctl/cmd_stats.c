@@ -3,9 +3,7 @@
 #include <errno.h>
 #include <stdio.h>
 
-#include "cache_stats.h"
-
-DEFINE_CLEANUP(json_t *, json_decref)
+#include "lbctl.h"
 
 static int print_services(const struct lbctl *ctl, const struct lb_stats *stats)
 {
@@ -62,33 +60,45 @@ static int begin(const struct lbctl *ctl, struct words *words, struct session *s
 	return code || *stats ? code : session_need_stats(session, stats);
 }
 
-static json_t *with_cache(json_t *json, json_t *cache)
+static void print_cache(const struct session *session, const struct lb_stats *stats)
 {
-	if (cache)
-		(void)json_object_set(json, "cache", cache);
-	return json;
+	char hits[NUMBER_TEXT_SIZE], stale[NUMBER_TEXT_SIZE], misses[NUMBER_TEXT_SIZE];
+	char bytes[NUMBER_TEXT_SIZE], limit[NUMBER_TEXT_SIZE];
+	const struct lb_cache_counts *counts = &stats->cache.counts;
+
+	if (!stats->is_cached)
+		return;
+	if (!stats->cache.is_running) {
+		(void)printf("cache: not running\n");
+		note(session->ctl,
+		     "lbcache does not answer, so new connections go to the backends: "
+		     "'lbctl cache status' says why");
+		return;
+	}
+	(void)printf("cache: hit ratio %.1f%%, hits %s, stale hits %s, misses %s, %s of %s held\n",
+		     100 * lb_cache_hit_ratio(counts), number_group(counts->hits, hits),
+		     number_group(counts->stale, stale), number_group(counts->misses, misses),
+		     number_bytes(counts->bytes, bytes), number_bytes(counts->limit, limit));
 }
 
 static int all(const struct lbctl *ctl, struct words *words)
 {
 	CLEANUP(lb_stats_free_p) struct lb_stats *stats = NULL, *earlier = NULL;
 	CLEANUP(session_end) struct session session = { 0 };
-	CLEANUP(json_decref_p) json_t *cache = NULL;
 	char used[NUMBER_TEXT_SIZE], limit[NUMBER_TEXT_SIZE];
 	int code = begin(ctl, words, &session, &earlier, &stats);
 
 	if (code)
 		return code;
-	cache = cache_stats_json(session.lb, session.config);
 	if (ctl->is_json)
-		return print_json(with_cache(stats_json(stats), cache));
+		return print_json(stats_json(stats));
 	code = print_services(ctl, stats);
 	(void)putchar('\n');
 	if (!code)
 		code = print_backends(ctl, earlier, stats);
 	(void)printf("\nflows: %s of %s entries in use\n", number_group(stats->flows, used),
 		     number_group(stats->flows_limit, limit));
-	print_cache_stats(ctl, cache);
+	print_cache(&session, stats);
 	print_accounted(stats);
 	return code;
 }

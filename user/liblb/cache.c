@@ -16,6 +16,8 @@
 
 #include "local.h"
 
+#define SEEN_NS 1000000000ll /* for figures a late thread is no dead one */
+
 /* ---- the program ---------------------------------------------------------------------------- */
 
 static void link_path(const struct lb *lb, char path[PATH_MAX])
@@ -77,14 +79,30 @@ bool lb_cache_is_used(const struct lb *lb)
 
 /* ---- for lbcache and lbctl ------------------------------------------------------------------ */
 
-bool lb_cache_is_alive(const struct lb *lb)
+static bool was_seen_within(const struct lb *lb, __s64 ns)
 {
 	struct timespec now;
 
 	if (!lb->is_loaded || !lb->cache->threads || clock_gettime(CLOCK_MONOTONIC_COARSE, &now))
 		return false;
-	return now.tv_sec * 1000000000ll + now.tv_nsec - (__s64)lb->cache->thread[0].seen_ns <=
-	       LB_CACHE_DEAD_NS;
+	return now.tv_sec * 1000000000ll + now.tv_nsec - (__s64)lb->cache->thread[0].seen_ns <= ns;
+}
+
+bool lb_cache_is_alive(const struct lb *lb)
+{
+	return was_seen_within(lb, LB_CACHE_DEAD_NS);
+}
+
+void lb_cache_get(const struct lb *lb, struct lb_cache_state *out)
+{
+	out->is_running = was_seen_within(lb, SEEN_NS);
+	memcpy(&out->counts, &lb->cache->counts, sizeof(out->counts));
+}
+
+double lb_cache_hit_ratio(const struct lb_cache_counts *counts)
+{
+	return counts->requests ? (double)(counts->hits + counts->stale) / (double)counts->requests
+				: 0;
 }
 
 int lb_cache_descriptor(const struct lb *lb)

@@ -277,6 +277,9 @@ void lb_flows_sweep(struct lb *lb, lb_flow_test is_stale, const void *arg);
 bool lb_flow_is_live(const struct lb *lb, const struct lb_flow *flow, __u32 now, __u32 *idle,
 		     __u32 *timeout);
 
+/* cache.c: of an instance that is loaded. */
+void lb_cache_get(const struct lb *lb, struct lb_cache_state *out);
+
 /* linger.c: flags of a service that stay although the document does not ask for them any more. */
 __u32 lb_flags_kept(const struct lb *lb, __u32 number, __u32 wanted);
 

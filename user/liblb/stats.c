@@ -40,7 +40,6 @@ static void fill_config(const struct lb *lb, const struct lb_service *service,
 	config->port = ntohs(service->port);
 	config->mode = service->mode;
 	config->slots = service->slots;
-	config->mss = service->mss;
 	config->is_stateless = service->flags & LB_S_STATELESS;
 	config->timeouts.syn = service->timeout_syn / hz;
 	config->timeouts.established = service->timeout_established / hz;
@@ -307,6 +306,8 @@ static int fill_stats(struct lb *lb, struct lb_stats *stats)
 	if (!ret) {
 		stats->flows = count_flows(lb, scratch.active);
 		stats->flows_limit = lb->meta->flows;
+		stats->is_cached = lb_cache_is_wanted(lb);
+		lb_cache_get(lb, &stats->cache);
 	}
 	for (__u32 i = 0; !ret && i < lb->meta->services && stats->service_count < count; i++)
 		if (lb->services[i].flags & LB_S_IN_USE)

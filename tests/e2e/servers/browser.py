@@ -6,6 +6,7 @@ browser.py URL SHOT COMMAND…: reads numbers off the page, keeps a picture, run
 takes 192.0.2.12:5001 of service web down, and waits for its row to say so."""
 import base64
 import json
+import re
 import subprocess
 import sys
 import time
@@ -75,6 +76,8 @@ def look(page, url, shot, command):
     wait("charts are drawn", 20, lambda: page.run(
         "[...document.querySelectorAll('svg path')].some(p => p.getAttribute('d').length > 60)"))
     print("ok charts are drawn")
+    wait("the cache's hit ratio", 20, lambda: re.search(r"[1-9][0-9.]* %", page.text("#t-cache b")))
+    print(f"ok the cache's hit ratio: {page.text('#t-cache b')}")
     foreign = page.run("performance.getEntriesByType('resource')"
                        ".filter(e => !e.name.startsWith(location.origin)).length")
     print("ok nothing comes from elsewhere" if foreign == 0 else
