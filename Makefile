@@ -75,7 +75,7 @@ $(B)/lbcache.a: $(call objects,$(LBCACHE_SRC))
 	$(AR) rcs $@ $^
 
 lbcache: $(B)/user/lbcache/main.o $(B)/lbcache.a $(call objects,$(COMMON_SRC)) $(B)/liblb.a
-	$(CC) $(LDFLAGS) -o $@ $^ $(LIBS) -ljansson -lmicrohttpd -lseccomp -lpthread
+	$(CC) $(LDFLAGS) -o $@ $^ $(LIBS) -ljansson -lmicrohttpd -lseccomp -lsystemd -lpthread
 
 $(B)/user/lbd/page.o: user/lbd/dashboard.html
 
@@ -152,7 +152,9 @@ install: all
 	install -D -m 0644 packaging/bash-completion/lbctl \
 		$(DESTDIR)$(PREFIX)/share/bash-completion/completions/lbctl
 	install -d $(DESTDIR)$(PREFIX)/lib/systemd/system
-	sed -e 's|@PREFIX@|$(PREFIX)|' packaging/lbd.service > $(DESTDIR)$(PREFIX)/lib/systemd/system/lbd.service
+	for unit in lbd.service lbcache.service; do \
+		sed -e 's|@PREFIX@|$(PREFIX)|' packaging/$$unit > $(DESTDIR)$(PREFIX)/lib/systemd/system/$$unit; \
+	done
 	for page in lbctl.8 lbd.8 lbcache.8 lb.yaml.5; do \
 		install -d $(DESTDIR)$(PREFIX)/share/man/man$${page##*.}; \
 		scdoc < man/$$page.scd > $(DESTDIR)$(PREFIX)/share/man/man$${page##*.}/$$page; \

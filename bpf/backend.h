@@ -113,16 +113,19 @@ LB_INLINE int lb_pick_recorded(struct lb_ctx *ctx, struct lb_flow *flow)
 
 /*
  * For modes without a flow of their own: counts a connection, and records which backend a flow of
- * UDP has.
+ * UDP has. room: as in lb_clamp_syn().
  */
-LB_INLINE int lb_record_backend(struct lb_ctx *ctx)
+LB_INLINE int lb_record_backend(struct lb_ctx *ctx, __u32 room)
 {
 	const struct lb_packet *pkt = &ctx->pkt;
 	struct lb_flow *seed;
 
 	if (pkt->proto == IPPROTO_TCP) {
-		if (lb_is_opening(pkt))
+		if (lb_is_opening(pkt)) {
 			ctx->local->connections++;
+			if (ctx->xdp)
+				lb_clamp_syn(ctx, room);
+		}
 		return 0;
 	}
 	if (ctx->flow) {

@@ -105,6 +105,15 @@ LB_INLINE int lb_hop_find_kept(struct lb_ctx *ctx, __u32 overhead)
 	return 0;
 }
 
+/* What the way to the backend leaves to a segment of the inner packet, without options. */
+LB_INLINE __u32 lb_segment_room(const struct lb_ctx *ctx, __u32 overhead)
+{
+	const __u32 headers = (ctx->pkt.is_v6 ? sizeof(struct ipv6hdr) : sizeof(struct iphdr)) +
+			      sizeof(struct tcphdr);
+
+	return ctx->local->hop.mtu - overhead - headers;
+}
+
 /* inner: at least an IPv4 header's length of the packet. */
 LB_INLINE void lb_read_inner(const struct lb_packet *pkt, const void *packet,
 			     struct lb_inner *inner)

@@ -6,26 +6,28 @@
 #ifndef LB_FATE_H
 #define LB_FATE_H
 
-#include "ctx.h"
+#include "mss.h"
 
 /*
  * A backend's SYN-ACK or reset. The sequence number of a reset in answer to a SYN is zero, of any
  * other one it is what the client has acknowledged (RFC 9293, 3.10.7.1). The SYN-ACK of a
  * connection that is_open says nothing: the backend sends it again because it has no room to take
- * the connection in.
+ * the connection in. A SYN-ACK that is for the client may be told a smaller segment here.
  */
-LB_INLINE void lb_count_answer(struct lb_ctx *ctx, bool is_open)
+LB_INLINE void lb_see_answer(struct lb_ctx *ctx, bool is_open)
 {
 	const struct tcphdr *tcp = ctx->pkt.l4;
 
 	if (!(ctx->pkt.tcp_flags & (LB_TCP_SYN | LB_TCP_RST)) || (void *)(tcp + 1) > ctx->pkt.end)
 		return;
-	if (ctx->pkt.tcp_flags & LB_TCP_SYN)
+	if (ctx->pkt.tcp_flags & LB_TCP_SYN) {
 		ctx->local->answered += !is_open;
-	else if (tcp->seq)
+		lb_clamp_syn(ctx, 0);
+	} else if (tcp->seq) {
 		ctx->local->resets++;
-	else
+	} else {
 		ctx->local->refused++;
+	}
 }
 
 #endif

@@ -10,7 +10,7 @@
 
 LB_INLINE int lb_forward_dsr(struct lb_ctx *ctx)
 {
-	int err = lb_hop_find_kept(ctx, 0) ?: lb_record_backend(ctx) ?: lb_take_hop(&ctx->pkt);
+	int err = lb_hop_find_kept(ctx, 0) ?: lb_record_backend(ctx, 0) ?: lb_take_hop(&ctx->pkt);
 
 	if (err)
 		return err;

@@ -76,6 +76,8 @@ LB_INLINE int lb_forward_fullnat(struct lb_ctx *ctx)
 		if (lb_flow_advance(ctx->flow, ctx->flow_index, pkt, false, ctx->now) ==
 		    LB_FLOW_REPEATED)
 			ctx->local->unanswered++;
+		if (pkt->tcp_flags & LB_TCP_SYN)
+			lb_clamp_syn(ctx, 0);
 		lb_follow_client(ctx);
 	} else if (pkt->proto == IPPROTO_TCP && !lb_is_opening(pkt)) {
 		return -LB_R_NO_FLOW;
@@ -83,6 +85,8 @@ LB_INLINE int lb_forward_fullnat(struct lb_ctx *ctx)
 		err = lb_open_fullnat(ctx);
 		if (err)
 			return err;
+		if (pkt->proto == IPPROTO_TCP)
+			lb_clamp_syn(ctx, 0);
 	}
 	if (!ctx->flow)
 		return -LB_R_INTERNAL;
@@ -132,7 +136,7 @@ LB_INLINE int lb_reply_fullnat(struct lb_ctx *ctx)
 	if (lb_flow_advance(flow, index, pkt, true, ctx->now) == LB_FLOW_ANSWERED &&
 	    pkt->proto == IPPROTO_UDP)
 		ctx->local->answered++;
-	lb_count_answer(ctx, flow->state == LB_FLOW_ESTABLISHED);
+	lb_see_answer(ctx, flow->state == LB_FLOW_ESTABLISHED);
 	ctx->new_src = &ctx->service->vip;
 	ctx->new_ports = lb_join_ports(ctx->service->port, flow->client_port);
 	ctx->new_dst = &flow->client;

@@ -88,8 +88,10 @@ LB_INLINE int lb_wrap_gue(struct lb_ctx *ctx, bool is_v6, __u64 sum)
 
 LB_INLINE int lb_send_gue(struct lb_ctx *ctx, bool is_v6)
 {
-	int err = lb_hop_find_kept(ctx, lb_outer_bytes(LB_MODE_GUE, is_v6))
-			  ?: lb_record_backend(ctx) ?: lb_take_hop(&ctx->pkt);
+	const __u32 outer = lb_outer_bytes(LB_MODE_GUE, is_v6);
+	int err = lb_hop_find_kept(ctx, outer)
+			  ?: lb_record_backend(ctx, lb_segment_room(ctx, outer))
+				     ?: lb_take_hop(&ctx->pkt);
 
 	if (err)
 		return err;

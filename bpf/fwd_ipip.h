@@ -24,9 +24,11 @@ LB_INLINE int lb_wrap_ipip(struct lb_ctx *ctx, bool is_v6)
 
 LB_INLINE int lb_send_ipip(struct lb_ctx *ctx, bool is_v6)
 {
-	return lb_hop_find_kept(ctx, lb_outer_bytes(LB_MODE_IPIP, is_v6))
-		       ?: lb_record_backend(ctx) ?: lb_take_hop(&ctx->pkt)
-		       ?: lb_wrap_ipip(ctx, is_v6) ?: -LB_R_FORWARDED;
+	const __u32 outer = lb_outer_bytes(LB_MODE_IPIP, is_v6);
+
+	return lb_hop_find_kept(ctx, outer)
+		       ?: lb_record_backend(ctx, lb_segment_room(ctx, outer))
+		       ?: lb_take_hop(&ctx->pkt) ?: lb_wrap_ipip(ctx, is_v6) ?: -LB_R_FORWARDED;
 }
 
 LB_INLINE int lb_forward_ipip(struct lb_ctx *ctx)

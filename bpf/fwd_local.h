@@ -11,7 +11,7 @@
 LB_INLINE int lb_forward_local(struct lb_ctx *ctx)
 {
 	const struct lb_packet *pkt = &ctx->pkt;
-	int err = lb_record_backend(ctx);
+	int err = lb_record_backend(ctx, 0);
 
 	if (err)
 		return err;

@@ -20,7 +20,7 @@ LB_INLINE int lb_forward_nat(struct lb_ctx *ctx)
 	ctx->new_sum = backend->sum;
 	ctx->new_ports = lb_join_ports(lb_src_port(pkt->ports), backend->port);
 	/* Before its way is known: a connection that finds none was asked for all the same. */
-	err = lb_record_backend(ctx);
+	err = lb_record_backend(ctx, 0);
 	if (err)
 		return err;
 	err = lb_hop_find(ctx, &ctx->local->hop, backend->version, NULL, &backend->addr);
@@ -80,7 +80,7 @@ LB_INLINE int lb_reply_nat(struct lb_ctx *ctx, const struct lb_endpoint *endpoin
 	/* Only now: a reply to the host itself needs none. */
 	if (!lb_has_hops_left(&ctx->pkt))
 		return -LB_R_TTL_EXCEEDED;
-	lb_count_answer(ctx, false);
+	lb_see_answer(ctx, false);
 	return lb_rewrite(ctx) ?: err;
 }
 

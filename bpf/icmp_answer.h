@@ -12,6 +12,7 @@
 #include "parse_icmp.h"
 #include "rewrite.h"
 #include "service.h"
+#include "walk.h"
 
 #define LB_ICMP_TTL 64
 #define LB_ICMP_TOS 0xc0   /* internetwork control (RFC 1812, 4.3.2.5) */
@@ -21,15 +22,6 @@
 #define LB_ERROR_V6 (sizeof(struct ipv6hdr) + sizeof(struct lb_icmp))
 #define LB_LINK_MAX 22 /* Ethernet header with two tags */
 #define LB_SUM_WORDS (1280 / 4)
-
-/* Global, so that the verifier forgets by which way the offsets were found (see flow.h). */
-__noinline long lb_walk_frame(struct xdp_md *xdp)
-{
-	void *data = (void *)(long)xdp->data;
-	void *data_end = (void *)(long)xdp->data_end;
-
-	return lb_walk(data, data_end);
-}
 
 /* A token bucket on each CPU: what makes errors must not be a weapon (RFC 4443, 2.4 (f)). */
 LB_INLINE bool lb_may_tell(struct lb_icmp_budget *budget)

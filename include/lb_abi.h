@@ -122,6 +122,10 @@ enum lb_service_flags {
 	LB_S_ANY = 0x10000,  /* user space: all backends down counts as all up */
 };
 
+/* lb_service.mss: the most that SYNs may say, or one of these. */
+#define LB_MSS_OFF 0u
+#define LB_MSS_AUTO 1u /* what fits a tunnel; in other modes as if it were off */
+
 struct lb_service {
 	union lb_addr vip;
 	__be16 port;
@@ -136,7 +140,7 @@ struct lb_service {
 	__u32 timeout_fin;
 	__u32 timeout_udp;
 	__u16 sum; /* lb_csum_of(vip) */
-	__u16 reserved16;
+	__u16 mss;
 	__u32 reserved[2];
 	/* second cache line: user space only */
 	char name[LB_NAME_SIZE];

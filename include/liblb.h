@@ -107,6 +107,9 @@ const char *lb_duration_format(__u32 ms, char buf[LB_ADDR_TEXT_SIZE]); /* "2s", 
 /* "60s", "10m", "2h", "1d"; a number alone is seconds. -EINVAL, -ERANGE above LB_CACHE_TTL_MAX. */
 int lb_ttl_parse(const char *text, __u32 *ttl_s);
 const char *lb_ttl_format(__u32 ttl_s, char buf[LB_ADDR_TEXT_SIZE]); /* in the largest unit */
+/* "auto", "off", or a number from LB_MSS_LEAST to LB_MSS_MOST; as struct lb_service has it. */
+int lb_mss_parse(const char *text, __u16 *out);
+const char *lb_mss_format(__u16 mss, char buf[LB_ADDR_TEXT_SIZE]);
 /* "200" or "200-399". */
 int lb_status_range_parse(const char *text, __u16 *low, __u16 *high);
 
@@ -150,6 +153,8 @@ struct lb_health_config {
 	char command[LB_CHECK_TEXT_SIZE]; /* exec: for /bin/sh */
 };
 #define LB_TUNNEL_SOURCES_MAX 2
+#define LB_MSS_LEAST 88 /* as the kernel takes it for its own sockets */
+#define LB_MSS_MOST 65495
 
 #define LB_CACHE_PREFIX_SIZE 256
 #define LB_CACHE_RULES_MAX 64
@@ -177,6 +182,7 @@ struct lb_service_config {
 	enum lb_mode mode; /* LB_MODE_INHERIT reads as LB_MODE_FULLNAT */
 	__u32 slots;	   /* table size: a prime from 251 to 655,373; fixed once made */
 	bool is_stateless; /* UDP only: each packet by the hash alone */
+	__u16 mss;	   /* the most that SYNs may say; LB_MSS_AUTO, the default; LB_MSS_OFF */
 	struct lb_timeouts timeouts;
 	struct lb_health_config health;
 	struct lb_cache_config cache;

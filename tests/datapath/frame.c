@@ -136,7 +136,7 @@ static __u32 put_transport(const struct spec *spec, struct frame *out)
 {
 	__u8 *l4 = out->data + out->l4;
 	const bool is_tcp = spec->proto == IPPROTO_TCP;
-	const __u32 header = is_tcp ? 20 : 8;
+	const __u32 header = is_tcp ? 20 + spec->tcp_option_bytes : 8;
 
 	put16(l4, spec->src_port);
 	put16(l4 + 2, spec->dst_port);
@@ -147,7 +147,8 @@ static __u32 put_transport(const struct spec *spec, struct frame *out)
 		put16(l4 + 6, 7);
 	} else if (is_tcp) {
 		put16(l4 + 6, 0x1001);
-		l4[12] = 0x50;
+		l4[12] = 0x50 + spec->tcp_option_bytes * 4;
+		memcpy(l4 + 20, spec->tcp_options, spec->tcp_option_bytes);
 		l4[13] = spec->tcp_flags;
 		put16(l4 + 14, 0xfaf0);
 	} else {

@@ -34,6 +34,8 @@ struct spec {
 	__u16 icmp; /* type and code, instead of ports */
 	__u8 proto;
 	__u8 tcp_flags;
+	__u8 tcp_options[40];
+	__u8 tcp_option_bytes; /* a multiple of 4 */
 	__u8 ttl;
 	__u8 option_bytes;	 /* of IPv4, a multiple of 4 */
 	__u8 chain[FRAME_CHAIN]; /* IPv6 extension headers in order */

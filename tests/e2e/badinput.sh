@@ -66,6 +66,9 @@ bad_arguments() {
 	bad "mode unknown" 12 "teleport" service add x tcp "$VIP4:81" mode teleport
 	bad "slots not a prime" 12 "prime|slots" service add x tcp "$VIP4:81" slots 1000
 	bad "slots too many" 12 "slots|prime" service add x tcp "$VIP4:81" slots 1000003
+	bad "mss-clamp not a number" 12 "mss-clamp.*auto, off" service add x tcp "$VIP4:81" mss-clamp big
+	bad "mss-clamp too small" 12 "mss-clamp.*88" service add x tcp "$VIP4:81" mss-clamp 40
+	bad "mss-clamp of udp" 1 "mss-clamp is for tcp only" service add x udp "$VIP4:81" mss-clamp 1400
 	bad "timeout not a number" 12 "soon|timeout" service add x tcp "$VIP4:81" timeout-syn soon
 }
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-only
-# lbd's unit as 'make install' leaves it, under a systemd of its own in the balancer's namespace: it
-# starts with all its hardening, checks backends, and is brought back when it dies or hangs.
+# The units as 'make install' leaves them, under a systemd of its own in the balancer's namespace: they
+# start with all their hardening, check backends and serve pages, and are brought back when they die or hang.
 # shellcheck source-path=SCRIPTDIR source=common.sh
 source "$(dirname "$0")/common.sh"
 
@@ -12,12 +12,14 @@ CONSOLE='' # the writing end of its terminal
 # PID 1 of namespaces of its own. Around the unit only what every unit waits for, empty. The tree is
 # installed where no hardening hides it.
 write_machine() {
-	local target
+	local target unit
 
-	mkdir -p "$WORK/units/lbd.service.d"
-	: >"$WORK/lbd.log"
-	printf '[Service]\nStandardError=append:%s\nTimeoutStartSec=15\n' "$WORK/lbd.log" \
-		>"$WORK/units/lbd.service.d/test.conf"
+	for unit in lbd lbcache; do
+		mkdir -p "$WORK/units/$unit.service.d"
+		: >"$WORK/$unit.log"
+		printf '[Service]\nStandardError=append:%s\nTimeoutStartSec=15\n' "$WORK/$unit.log" \
+			>"$WORK/units/$unit.service.d/test.conf"
+	done
 	for target in sysinit basic shutdown network; do
 		printf '[Unit]\nDefaultDependencies=no\n' >"$WORK/units/$target.target"
 	done
@@ -28,7 +30,7 @@ write_machine() {
 		mount --make-rprivate /
 		mount -t tmpfs opt /opt
 		make -s -C "$ROOT" install PREFIX=/opt/lb
-		cp /opt/lb/lib/systemd/system/lbd.service "$WORK/units/"
+		cp /opt/lb/lib/systemd/system/*.service "$WORK/units/"
 		mount -t tmpfs run /run
 		umount -l /sys/fs/cgroup
 		mount -t cgroup2 cgroup2 /sys/fs/cgroup
@@ -83,15 +85,16 @@ is_health() {
 	[ "$(lb -j health list | grep -c "\"health\": \"$1\"")" = "$2" ]
 }
 
+# value PROPERTY [UNIT]
 value() {
-	inside systemctl show --value -p "$1" lbd
+	inside systemctl show --value -p "$1" "${2:-lbd}"
 }
 
-# Of the parent; fails if there is none.
+# main_pid [UNIT]: of the first process; fails if there is none.
 main_pid() {
 	local pid
 
-	pid=$(value MainPID)
+	pid=$(value MainPID "${1:-lbd}")
 	[ "$pid" -gt 1 ] && echo "$pid"
 }
 
@@ -135,8 +138,9 @@ sees_death() {
 	wait_for 10 is_health up 3
 }
 
+# is_another PID [UNIT]
 is_another() {
-	[ "$(main_pid)" != "$1" ] && [ "$(value ActiveState)" = active ]
+	[ "$(main_pid "${2:-lbd}")" != "$1" ] && [ "$(value ActiveState "${2:-lbd}")" = active ]
 }
 
 reloads() {
@@ -179,6 +183,60 @@ stops() {
 	is_health up 2
 }
 
+# ---- lbcache -----------------------------------------------------------------------------------
+
+is_hit() {
+	from client 5 curl -sS -D - -o /dev/null "http://$VIP4/" | grep -i '^cache-status: lbcache; hit' >/dev/null
+}
+
+# Not by its second process, which the unit alone confines: that one has no capabilities at all.
+cache_started() {
+	local pid
+
+	lb -q cache on web ttl 60s
+	inside systemctl start lbcache || {
+		cat "$WORK/lbcache.log"
+		inside systemctl status --no-pager lbcache
+		return 1
+	}
+	wait_for 10 is_hit
+	pid=$(main_pid lbcache)
+	inside grep -qx $'CapEff:\t0000000000000000' "/proc/$pid/status"
+	inside grep -qx $'Seccomp:\t2' "/proc/$pid/status"
+	inside grep -qx $'Seccomp:\t2' "/proc/$(inside pgrep -P "$pid")/status"
+}
+
+cache_killed_comes_back() {
+	local before
+
+	before=$(main_pid lbcache)
+	inside kill -9 "$before"
+	wait_for 15 is_another "$before" lbcache
+	wait_for 10 is_hit
+}
+
+cache_hung_comes_back() {
+	local before
+
+	printf '[Service]\nWatchdogSec=1\nTimeoutAbortSec=1\n' >"$WORK/units/lbcache.service.d/soon.conf"
+	inside systemctl daemon-reload
+	inside systemctl restart lbcache
+	wait_for 10 is_hit
+	before=$(main_pid lbcache)
+	sleep 3
+	[ "$(main_pid lbcache)" = "$before" ] # it tells the watchdog
+	inside kill -STOP "$before"
+	wait_for 20 is_another "$before" lbcache
+	wait_for 10 is_hit
+}
+
+cache_stops() {
+	inside systemctl stop lbcache
+	[ "$(value ActiveState lbcache) $(value Result lbcache)" = "inactive success" ]
+	! is_hit || return 1
+	from client 5 curl -sS -o /dev/null "http://$VIP4/"
+}
+
 main() {
 	[ -x "$INIT" ] || {
 		skip "the systemd unit" "no $INIT here"
@@ -195,6 +253,10 @@ main() {
 	check "killed, it comes back" killed_comes_back
 	check "hung, the watchdog brings it back" hung_comes_back
 	check "stopped, health stays" stops
+	check "lbcache's unit serves pages, confined" cache_started
+	check "lbcache killed, it comes back" cache_killed_comes_back
+	check "lbcache hung, the watchdog brings it back" cache_hung_comes_back
+	check "lbcache stopped, the backends answer" cache_stops
 }
 
 main

@@ -79,6 +79,9 @@ RULE(proto_odd, one->proto = 132)
 RULE(mode_odd, one->mode = (enum lb_mode)9)
 RULE(backend_mode_odd, one->backends[1].mode = (enum lb_mode)9)
 RULE(stateless_tcp, one->is_stateless = true)
+RULE(mss_udp, one->proto = IPPROTO_UDP; one->mss = 1400)
+RULE(mss_small, one->mss = 87)
+RULE(mss_large, one->mss = 65496)
 RULE(port_zero, two->port = 0)
 RULE(vip_twice, two->vip = one->vip)
 RULE(vip_any, one->vip = addr_of("0.0.0.0"))
@@ -155,6 +158,9 @@ static const struct {
 	{ mode_odd, -EINVAL, "service one: mode 9" },
 	{ backend_mode_odd, -EINVAL, "backend mode 9" },
 	{ stateless_tcp, -EINVAL, "service one: stateless is for udp only" },
+	{ mss_udp, -EINVAL, "service one: mss-clamp is for tcp only" },
+	{ mss_small, -ERANGE, "service one: mss-clamp 87 is out of range" },
+	{ mss_large, -ERANGE, "service one: mss-clamp 65496 is out of range" },
 	{ port_zero, -EINVAL, "service two: port 0" },
 	{ vip_twice, -EEXIST, "service two: tcp 203.0.113.1:80 is already the address of service one" },
 	{ vip_any, -EINVAL, "an unspecified address" },

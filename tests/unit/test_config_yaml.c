@@ -75,6 +75,7 @@ static const struct {
 	{ WEB "    slots: 16380\n", "x.yaml:6: ", "the next one is 16381" },
 	{ WEB "    stateless: flase\n", "x.yaml:6: ", "stateless 'flase' is unknown" },
 	{ WEB "    stateless: true\n", "x.yaml:6: ", "for udp only" },
+	{ WEB "    mss-clamp: 14o0\n", "x.yaml:6: ", "expected as auto, off or a number" },
 	{ WEB "    colour: blue\n",
 	  "x.yaml:6: ", "unknown key 'colour', expected one of: name, prot" },
 	{ WEB "    timeouts: {syn: 10,\n      fin: 0}\n", "x.yaml:7: ", "fin 0 is out of range" },
@@ -336,6 +337,10 @@ static void fill_service(struct lb_service_config *service, unsigned int number)
 	service->slots = primes[random_below(4)];
 	service->is_stateless = service->proto == IPPROTO_UDP && random_below(2);
 	if (random_below(2))
+		service->mss =
+			(__u16[]){ LB_MSS_OFF, LB_MSS_AUTO, 88,
+				   1400 }[random_below(service->proto == IPPROTO_TCP ? 4 : 2)];
+	if (random_below(2))
 		service->timeouts = (struct lb_timeouts){ 1 + random_below(86400), 900,
 							  1 + random_below(86400), 120 };
 	fill_health(&service->health);
@@ -400,6 +405,7 @@ static void assert_same(const struct lb_config *a, const struct lb_config *b)
 		assert_int_equal(left->mode, right->mode);
 		assert_int_equal(left->slots, right->slots);
 		assert_int_equal(left->is_stateless, right->is_stateless);
+		assert_int_equal(left->mss, right->mss);
 		assert_memory_equal(&left->timeouts, &right->timeouts, sizeof(left->timeouts));
 		assert_same_health(&left->health, &right->health);
 		assert_int_equal(left->source_count, right->source_count);

@@ -21,6 +21,7 @@
 #include "metrics.h"
 #include "options.h"
 #include "rights.h"
+#include "service_manager.h"
 
 #include "liblb.h"
 
@@ -187,7 +188,7 @@ int main(int argc, char **argv)
 	struct server *server;
 	const char *what;
 	sigset_t signals;
-	int signal, ret, before = -1;
+	int ret, before = -1;
 
 	options_read(argc, argv, &options);
 	if (enter_instance(&options))
@@ -242,7 +243,7 @@ int main(int argc, char **argv)
 	ret = rights_drop(options.user, &what);
 	if (ret)
 		return refuse(what, -ret);
-	(void)sigwait(&signals, &signal);
+	serve_until(server, &signals);
 	ret = join_leave();
 	server->is_stopping = true;
 	for (unsigned int i = 0; i < server->worker_count; i++)

@@ -7,8 +7,8 @@
 
 #define OPTIONS                                                                                    \
 	"[mode fullnat|nat|local|dsr|ipip|gue] [source ADDR[,ADDR...]|none] [stateless on|off] "   \
-	"[tunnel-source PREFIX[,PREFIX]|none] [timeout-syn S] [timeout-established S] "            \
-	"[timeout-fin S] [timeout-udp S]"
+	"[tunnel-source PREFIX[,PREFIX]|none] [mss-clamp auto|N|off] [timeout-syn S] "             \
+	"[timeout-established S] [timeout-fin S] [timeout-udp S]"
 
 static struct lb_service_config *as_service(void *into)
 {
@@ -28,6 +28,11 @@ static int take_slots(void *into, const char *value)
 static int take_stateless(void *into, const char *value)
 {
 	return word_switch(value, &as_service(into)->is_stateless);
+}
+
+static int take_mss(void *into, const char *value)
+{
+	return lb_mss_parse(value, &as_service(into)->mss);
 }
 
 static int take_source(void *into, const char *value)
@@ -92,6 +97,7 @@ static const struct setting settings[] = {
 	  "one prefix for IPv4 and one for IPv6 at most, as 192.0.2.64/26, or 'none'",
 	  take_tunnel_source },
 	{ "stateless", "on or off", take_stateless },
+	{ "mss-clamp", "auto, off or a number from 88 to 65495", take_mss },
 	{ "timeout-syn", "seconds", take_syn },
 	{ "timeout-established", "seconds", take_established },
 	{ "timeout-fin", "seconds", take_fin },
@@ -245,6 +251,8 @@ const struct command cmd_service = {
 		   "tunnel-source  ipip, gue: outer source; host bits are filled by flow, so that\n"
 		   "             receive queues spread; without, the route's one address\n"
 		   "stateless    udp only: each packet by its hash alone\n"
+		   "mss-clamp    tcp: the largest segment that a SYN may ask for; auto (the\n"
+		   "             default) is what fits a tunnel, and nothing in other modes\n"
 		   "timeout-*    seconds (10, 900, 30, 120)\n",
 	.verbs =
 		(const struct verb[]){

@@ -218,6 +218,7 @@ static void write_service(struct lb *lb, struct lb_service_change *service)
 
 	value->flags = service->value.flags;
 	value->mode = service->value.mode;
+	value->mss = service->value.mss;
 	value->timeout_syn = service->value.timeout_syn;
 	value->timeout_established = service->value.timeout_established;
 	value->timeout_fin = service->value.timeout_fin;

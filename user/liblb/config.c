@@ -103,6 +103,7 @@ void lb_service_config_init(struct lb_service_config *service)
 	*service = (struct lb_service_config){
 		.mode = LB_MODE_FULLNAT,
 		.slots = LB_SLOTS_DEFAULT,
+		.mss = LB_MSS_AUTO,
 		.timeouts = { .syn = 10, .established = 900, .fin = 30, .udp = 120 },
 	};
 	lb_health_config_init(&service->health, LB_CHECK_NONE);

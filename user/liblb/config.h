@@ -67,6 +67,9 @@ int lb_name_check(const char *name, struct lb_error *err);
 int lb_health_check(const struct lb_health_config *health, const char **key, struct lb_error *err);
 void lb_health_print(FILE *out, const struct lb_health_config *health);
 
+/* config_front.c: what clients see of a service; on a fault *key names it. */
+int lb_front_check(const struct lb_service_config *service, const char **key, struct lb_error *err);
+
 /* config_mode.c: whether a backend's mode, family and port go with its service's. */
 int lb_mode_check(const struct lb_service_config *service, const struct lb_backend_config *backend,
 		  struct lb_error *err);

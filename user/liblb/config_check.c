@@ -5,7 +5,6 @@
  */
 #include <arpa/inet.h>
 #include <errno.h>
-#include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -314,24 +313,19 @@ static int check_backends(struct check *check, const struct lb_service_config *s
 	return ret;
 }
 
-static int check_frontend(struct check *check, const struct lb_service_config *service)
+static int check_front(struct check *check, const struct lb_service_config *service)
 {
-	check->place.key = "protocol";
-	if (service->proto != IPPROTO_TCP && service->proto != IPPROTO_UDP)
-		return FAULT(check, -EINVAL, "%s: protocol %u is unknown, expected tcp or udp",
-			     check->label, service->proto);
+	struct lb_error err;
+	int ret;
+
 	check->place.key = "mode";
 	if (!is_mode(service->mode))
 		return FAULT(check, -EINVAL, "%s: mode %d is unknown", check->label,
 			     (int)service->mode);
-	check->place.key = "stateless";
-	if (service->is_stateless && service->proto != IPPROTO_UDP)
-		return FAULT(check, -EINVAL, "%s: stateless is for udp only, this is tcp",
-			     check->label);
+	ret = lb_front_check(service, &check->place.key, &err);
+	if (ret)
+		return FAULT(check, ret, "%s: %s", check->label, err.text);
 	check->place.key = "address";
-	if (service->port == 0)
-		return FAULT(check, -EINVAL, "%s: port 0 is not possible, expected 1 to 65535",
-			     check->label);
 	return check_address(check, "address", &service->vip);
 }
 
@@ -347,7 +341,7 @@ static int check_service(struct check *check, unsigned int index)
 	if (ret)
 		return ret;
 	lb_service_label(check->config, index, check->label);
-	ret = check_frontend(check, service);
+	ret = check_front(check, service);
 	if (!ret)
 		ret = check_slots(check, service);
 	if (!ret)

@@ -126,6 +126,7 @@ static const struct cyaml_schema_field service_fields[] = {
 	WORD("mode", struct lb_shape_service, mode, modes),
 	NUMBER("slots", struct lb_shape_service, slots),
 	WORD("stateless", struct lb_shape_service, stateless, yes_no),
+	MAYBE_TEXT("mss-clamp", struct lb_shape_service, mss_clamp),
 	CYAML_FIELD_SEQUENCE_COUNT("sources", OPTIONAL_EMPTY, struct lb_shape_service, sources,
 				   source_count, &source, 0, CYAML_UNLIMITED),
 	CYAML_FIELD_SEQUENCE_COUNT("tunnel-sources", OPTIONAL_EMPTY, struct lb_shape_service,

@@ -54,6 +54,7 @@ struct lb_shape_service {
 	enum lb_mode *mode;
 	__u32 *slots;
 	enum lb_yes_no *stateless;
+	char *mss_clamp;
 	char **sources;
 	unsigned int source_count;
 	char **tunnel_sources;

@@ -79,6 +79,8 @@ static void print_service(FILE *out, const struct lb_service_config *service)
 		(void)fprintf(out, "    slots: %u\n", service->slots);
 	if (service->is_stateless)
 		(void)fputs("    stateless: true\n", out);
+	if (service->mss != LB_MSS_AUTO)
+		(void)fprintf(out, "    mss-clamp: %s\n", lb_mss_format(service->mss, text));
 	if (service->source_count)
 		(void)fputs("    sources:\n", out);
 	for (unsigned int i = 0; i < service->source_count; i++)

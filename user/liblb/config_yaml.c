@@ -148,6 +148,11 @@ static int read_service(struct reader *reader, const struct lb_shape_service *sh
 		out->mode = *shape->mode;
 	take(&out->slots, shape->slots);
 	out->is_stateless = shape->stateless && *shape->stateless == LB_YES;
+	reader->place.key = "mss-clamp";
+	if (shape->mss_clamp && lb_mss_parse(shape->mss_clamp, &out->mss))
+		return fault_here(reader, -EBADMSG,
+				  "mss-clamp is expected as auto, off or a number from 88 to "
+				  "65495");
 	if (shape->timeouts) {
 		take(&out->timeouts.syn, shape->timeouts->syn);
 		take(&out->timeouts.established, shape->timeouts->established);

@@ -80,6 +80,7 @@ static void fill_value(const struct lb *lb, struct lb_service_change *change)
 	value->proto = config->proto;
 	value->mode = lb_service_mode(config);
 	value->slots = config->slots;
+	value->mss = config->mss;
 	value->flags = LB_S_IN_USE | (config->is_stateless ? LB_S_STATELESS : 0) |
 		       (config->cache.is_on ? LB_S_CACHED : 0);
 	if (config->proto == IPPROTO_UDP && !config->is_stateless)

@@ -40,6 +40,7 @@ static void fill_config(const struct lb *lb, const struct lb_service *service,
 	config->port = ntohs(service->port);
 	config->mode = service->mode;
 	config->slots = service->slots;
+	config->mss = service->mss;
 	config->is_stateless = service->flags & LB_S_STATELESS;
 	config->timeouts.syn = service->timeout_syn / hz;
 	config->timeouts.established = service->timeout_established / hz;

@@ -208,6 +208,31 @@ int lb_mode_parse(const char *text, enum lb_mode *out)
 	return -EINVAL;
 }
 
+int lb_mss_parse(const char *text, __u16 *out)
+{
+	unsigned int mss = 0;
+	const char *c = text;
+
+	if (!strcmp(text, "auto") || !strcmp(text, "off")) {
+		*out = text[0] == 'a' ? LB_MSS_AUTO : LB_MSS_OFF;
+		return 0;
+	}
+	for (; *c >= '0' && *c <= '9' && mss <= LB_MSS_MOST; c++)
+		mss = mss * 10 + (unsigned int)(*c - '0');
+	if (*c || mss < LB_MSS_LEAST || mss > LB_MSS_MOST)
+		return -EINVAL;
+	*out = (__u16)mss;
+	return 0;
+}
+
+const char *lb_mss_format(__u16 mss, char buf[LB_ADDR_TEXT_SIZE])
+{
+	if (mss == LB_MSS_AUTO || mss == LB_MSS_OFF)
+		return mss == LB_MSS_AUTO ? "auto" : "off";
+	(void)snprintf(buf, LB_ADDR_TEXT_SIZE, "%u", mss);
+	return buf;
+}
+
 const char *lb_proto_name(__u8 proto)
 {
 	return proto == IPPROTO_TCP ? "tcp" : proto == IPPROTO_UDP ? "udp" : "unknown";
