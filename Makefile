@@ -27,7 +27,8 @@ LBCACHE_SRC := $(filter-out user/lbcache/main.c,$(wildcard user/lbcache/*.c))
 LBD_SRC := $(wildcard user/lbd/*.c)
 objects = $(patsubst %.c,$(B)/%.o,$(1))
 LIBLB_OBJ := $(call objects,$(LIBLB_SRC))
-SKELETONS := $(B)/lb.skel.h $(B)/local.skel.h $(B)/cache.skel.h $(B)/clock.skel.h
+SKELETONS := $(B)/lb.skel.h $(B)/local.skel.h $(B)/cache.skel.h $(B)/clock.skel.h \
+	$(B)/probe.skel.h
 UNIT_TESTS := $(patsubst tests/unit/%.c,$(B)/tests/%,$(wildcard tests/unit/test_*.c))
 DATAPATH_TESTS := $(patsubst tests/datapath/%.c,$(B)/tests/%,$(wildcard tests/datapath/test_*.c))
 
@@ -145,7 +146,7 @@ install: all
 	install -D -m 0644 $(B)/liblb.a $(DESTDIR)$(PREFIX)/lib/liblb.a
 	install -d $(DESTDIR)$(PREFIX)/include
 	install -m 0644 include/liblb.h include/lb_watch.h include/lb_abi.h include/lb_addr.h include/lb_flow_abi.h include/lb_cache_abi.h \
-		include/lb_hash.h include/lb_check.h include/lb_reason.h $(DESTDIR)$(PREFIX)/include
+		include/lb_probe_abi.h include/lb_hash.h include/lb_check.h include/lb_reason.h $(DESTDIR)$(PREFIX)/include
 	install -d $(DESTDIR)$(PREFIX)/lib/pkgconfig
 	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@VERSION@|$(VERSION)|' packaging/liblb.pc.in \
 		> $(DESTDIR)$(PREFIX)/lib/pkgconfig/liblb.pc

@@ -71,12 +71,23 @@ LB_INLINE int lb_find_nat_reply(struct lb_ctx *ctx, const struct lb_endpoint *en
 	return err ? -LB_R_LEFT_TO_KERNEL : -LB_R_REPLIED;
 }
 
+/* Of what is for this host itself, lbd's probes want it as a client gets it; see probe.bpf.c. */
+LB_INLINE bool lb_is_probed(const struct lb_ctx *ctx)
+{
+	const struct lb_packet *pkt = &ctx->pkt;
+	__u32 port = bpf_ntohs(lb_dst_port(pkt->ports));
+	const struct lb_probe_port *probe = bpf_map_lookup_elem(&lb_probes, &port);
+	const __u32 mark = ctx->service->backend_base + ctx->owner + 1;
+
+	return probe && (pkt->proto == IPPROTO_TCP ? probe->tcp.mark : probe->udp.mark) == mark;
+}
+
 LB_INLINE int lb_reply_nat(struct lb_ctx *ctx, const struct lb_endpoint *endpoint)
 {
 	const int err = lb_find_nat_reply(ctx, endpoint);
 
 	if (err != -LB_R_REPLIED && err != -LB_R_LEFT_TO_KERNEL)
-		return err;
+		return err == -LB_R_HOST_REPLY && lb_is_probed(ctx) ? lb_rewrite(ctx) ?: err : err;
 	/* Only now: a reply to the host itself needs none. */
 	if (!lb_has_hops_left(&ctx->pkt))
 		return -LB_R_TTL_EXCEEDED;

@@ -40,6 +40,7 @@ LB_MMAP_ARRAY(lb_health, struct lb_backend_health);
 LB_MMAP_ARRAY(lb_flows, struct lb_flow_bucket);
 LB_MMAP_ARRAY(lb_ports, struct lb_port);
 LB_MMAP_ARRAY(lb_cache, struct lb_cache);
+LB_MMAP_ARRAY(lb_probes, struct lb_probe_port);
 LB_PERCPU_ARRAY(lb_backend_cpu, struct lb_backend_cpu_block);
 LB_PERCPU_ARRAY(lb_service_cpu, struct lb_service_cpu);
 LB_PERCPU_ARRAY(lb_counters, struct lb_counters);
@@ -83,7 +84,7 @@ struct {
 
 struct {
 	__uint(type, BPF_MAP_TYPE_DEVMAP_HASH);
-	__uint(max_entries, LB_PORTS_MAX);
+	__uint(max_entries, LB_PORTS_MAX + 1);
 	__type(key, __u32);
 	__type(value, __u32);
 } lb_egress SEC(".maps");

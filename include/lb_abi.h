@@ -12,6 +12,7 @@
 #include "lb_flow_abi.h"
 #include "lb_check.h"
 #include "lb_hash.h"
+#include "lb_probe_abi.h"
 #include "lb_reason.h"
 
 #define LB_ABI_VERSION 4
@@ -322,6 +323,7 @@ struct lb_backend_health {
 
 /* The interfaces lbctl is attached to: by number here, and from ifindex to number in lb_ports. */
 #define LB_PORTS_MAX 64
+#define LB_PORT_PROBE LB_PORTS_MAX /* one more, behind which lbd's probes are; nobody lists it */
 enum lb_port_flags {
 	LB_P_ARP = 1,	  /* answer ARP and neighbour solicitation for services' addresses */
 	LB_P_GENERIC = 2, /* generic XDP: frames may be GSO, larger than any MTU */

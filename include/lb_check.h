@@ -43,7 +43,13 @@ enum lb_check_verdict {
 	X(LIVE_UNREACHABLE, live_unreachable, LB_CHECK_BAD, "so many live connections in a row failed: ICMP said unreachable") \
 	X(LIVE_UNANSWERED, live_unanswered, LB_CHECK_BAD, "so many live connections in a row got no answer") \
 	X(LIVE_TRIAL, live_trial, LB_CHECK_UNKNOWN, "gets a tenth of its weight, to see whether connections are answered again") \
-	X(LIVE_ANSWERED, live_answered, LB_CHECK_GOOD, "live connections are answered")
+	X(LIVE_ANSWERED, live_answered, LB_CHECK_GOOD, "live connections are answered")            \
+	X(DIRECT, direct, LB_CHECK_GOOD, "answered as expected, but asked directly: why not through the datapath is in 'lbctl health log'") \
+	X(VIA_NAT, via_nat, LB_CHECK_BAD, "answers directly, but its replies do not return through this host: is its route to the clients this balancer?") \
+	X(VIA_DSR, via_dsr, LB_CHECK_BAD, "answers directly, but not at the service's address: is that on its loopback, and does the server listen there?") \
+	X(VIA_TUNNEL, via_tunnel, LB_CHECK_BAD, "answers directly, but not what comes by the tunnel: does it decapsulate, and is the service's address on its loopback?") \
+	X(VIA_FULLNAT, via_fullnat, LB_CHECK_BAD, "answers directly, but not through the datapath: do its answers come in where lbctl is attached?") \
+	X(VIA_UNSENT, via_unsent, LB_CHECK_BAD, "answers directly, but the datapath does not send to it, for the reason that is named")
 /* clang-format on */
 
 enum lb_check_reason {

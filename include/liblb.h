@@ -68,6 +68,12 @@ enum lb_all_down {
 	LB_ALL_DOWN_REJECT, /* its clients are told: ICMP port unreachable */
 };
 
+/* The way of a check. Where there is none through the datapath, it is direct. */
+enum lb_via {
+	LB_VIA_DIRECT,	 /* the host's own way to the backend */
+	LB_VIA_DATAPATH, /* to the service's address, and by the datapath to the backend */
+};
+
 struct lb_prefix {
 	union lb_addr addr;
 	__u8 length; /* of its own family: to 32 or to 128 */
@@ -97,6 +103,8 @@ const char *lb_check_type_name(enum lb_check_type type); /* "tcp", "http" …; "
 int lb_check_type_parse(const char *text, enum lb_check_type *out);
 const char *lb_all_down_name(enum lb_all_down what);
 int lb_all_down_parse(const char *text, enum lb_all_down *out);
+const char *lb_via_name(enum lb_via via); /* "direct", "datapath" */
+int lb_via_parse(const char *text, enum lb_via *out);
 const char *lb_health_name(__u8 health); /* "up", "down", "unknown" */
 const char *lb_check_reason_name(__u8 reason);
 const char *lb_check_reason_text(__u8 reason);
@@ -136,6 +144,7 @@ struct lb_timeouts {	   /* seconds */
 struct lb_health_config {
 	enum lb_check_type type;
 	enum lb_all_down on_all_down;
+	enum lb_via via;
 	__u32 interval_ms;		 /* default 2,000 */
 	__u32 timeout_ms;		 /* 0: lb_health_timeout() */
 	__u32 slow_start_ms;		 /* 0, the default: at once */
@@ -578,6 +587,33 @@ int lb_try_lock(struct lb *lb);
 void lb_unlock(struct lb *lb);
 bool lb_is_gone(const struct lb *lb); /* the maps were removed: close and open again */
 int lb_add_event(struct lb *lb, struct lb_event *event);
+
+/*
+ * Health probes through the datapath. A socket with the mark is led into the instance's own link
+ * and reaches, at the service's address, the backend that its local port is marked with.
+ */
+#define LB_PROBE_MARK 0x6c627072u
+#define LB_PROBE_LINK "lbprobe0"
+
+/* Makes the link, in the place of one that a killed lbd has left; needs the rights of attach. */
+int lb_probe_open(struct lb *lb, struct lb_error *err);
+/* Takes it away from the caller's namespace, if it is there. */
+void lb_probe_remove(void);
+
+struct lb_probe_way {
+	__u32 number; /* of the backend */
+	union lb_addr vip, source;
+	__u16 port; /* the service's */
+	__u8 proto;
+	bool is_by_link; /* answers come back by the link, and the socket is to be bound to it */
+};
+
+/* To the backend of this number, as lb_get_health() leaves it in hint; or why there is none. */
+int lb_probe_way(struct lb *lb, __u32 number, struct lb_probe_way *out, struct lb_error *err);
+/* The backend that the port's packets go to; ~0: none. Forgets the fate. */
+void lb_probe_mark(struct lb *lb, __u8 proto, __u16 port, __u32 number);
+/* What became of the port's last packet; LB_R_NONE: none has come. */
+enum lb_reason lb_probe_fate(const struct lb *lb, __u8 proto, __u16 port);
 
 /* ---- what lbcache calls ------------------------------------------------------------------------
  */

@@ -273,6 +273,8 @@ static void fill_health(struct lb_health_config *health)
 	health->rise = (__u16)(1 + random_below(100));
 	health->fall = (__u16)(1 + random_below(100));
 	health->on_all_down = (enum lb_all_down)random_below(2);
+	if (health->type != LB_CHECK_PING && health->type != LB_CHECK_EXEC)
+		health->via = (enum lb_via)random_below(2);
 	if (health->type != LB_CHECK_PING)
 		health->port = random_below(2) ? 0 : (__u16)random_below(65536);
 	if (health->type == LB_CHECK_EXEC)
@@ -305,6 +307,7 @@ static void assert_same_health(const struct lb_health_config *left,
 	assert_int_equal(left->rise, right->rise);
 	assert_int_equal(left->fall, right->fall);
 	assert_int_equal(left->port, right->port);
+	assert_int_equal(left->via, right->via);
 	assert_int_equal(left->on_all_down, right->on_all_down);
 	assert_int_equal(left->status_low, right->status_low);
 	assert_int_equal(left->status_high, right->status_high);

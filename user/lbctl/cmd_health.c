@@ -8,8 +8,8 @@
 #include "lbctl.h"
 
 #define OPTIONS                                                                                    \
-	"[every D] [timeout D] [rise N] [fall N] [port N] [get PATH] [host H] [status "            \
-	"LOW[-HIGH]] "                                                                             \
+	"[every D] [timeout D] [rise N] [fall N] [port N] [via datapath|direct] "                  \
+	"[get PATH] [host H] [status LOW[-HIGH]] "                                                 \
 	"[body TEXT] [verify on|off] [ca FILE] [send TEXT] [expect TEXT] [command CMD] "           \
 	"[passive on|off] [on-all-down any|drop|reject] [slow-start D]"
 
@@ -122,12 +122,18 @@ static int take_all_down(void *into, const char *value)
 	return lb_all_down_parse(value, &as_health(into)->on_all_down);
 }
 
+static int take_via(void *into, const char *value)
+{
+	return lb_via_parse(value, &as_health(into)->via);
+}
+
 static const struct setting settings[] = {
 	{ "every", "a duration as 2s or 500ms", take_every },
 	{ "timeout", "a duration as 1s or 500ms", take_timeout },
 	{ "rise", "a number from 1 to 100", take_rise },
 	{ "fall", "a number from 1 to 100", take_fall },
 	{ "port", "a port, or 0 for the backend's", take_port },
+	{ "via", "datapath or direct", take_via },
 	{ "get", "a path as /healthz", take_path },
 	{ "host", "a name", take_host },
 	{ "status", "an HTTP status as 200 or 200-399", take_status },
@@ -293,6 +299,9 @@ const struct command cmd_health = {
 		"every        from one check to the next (2s)\n"
 		"timeout      of one check (1s, at most 'every')\n"
 		"rise, fall   results in a row that bring a backend up (2) or down (3)\n"
+		"via          the way of clients' packets, to the service's address and back, or "
+		"'direct'\n"
+		"             the host's own way to the backend (datapath)\n"
 		"passive      live connections count too: when some in a row fail, a backend is "
 		"down at\n"
 		"             once (off); without a type it comes back by a trial\n"

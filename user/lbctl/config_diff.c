@@ -26,18 +26,20 @@ static json_t *health_config_json(const struct lb_health_config *health)
 {
 	char interval[LB_ADDR_TEXT_SIZE], timeout[LB_ADDR_TEXT_SIZE], slow[LB_ADDR_TEXT_SIZE];
 
-	return json_pack(
-		"{s:s, s:s, s:s, s:i, s:i, s:i, s:s, s:s, s:i, s:i, s:s, s:b, s:s, s:s, s:s, s:s, "
-		"s:b, s:s, s:s}",
-		"type", lb_check_type_name(health->type), "interval",
-		lb_duration_format(health->interval_ms, interval), "timeout",
-		lb_duration_format(lb_health_timeout(health), timeout), "rise", health->rise,
-		"fall", health->fall, "port", health->port, "path", health->path, "host",
-		health->host, "status_low", health->status_low, "status_high", health->status_high,
-		"body", health->body, "verify", health->is_verified, "ca", health->ca, "send",
-		health->send, "expect", health->expect, "command", health->command, "passive",
-		health->is_passive, "on_all_down", lb_all_down_name(health->on_all_down),
-		"slow_start", lb_duration_format(health->slow_start_ms, slow));
+	return json_pack("{s:s, s:s, s:s, s:i, s:i, s:i, s:s, s:s, s:s, s:i, s:i, s:s, s:b, s:s, "
+			 "s:s, s:s, s:s, "
+			 "s:b, s:s, s:s}",
+			 "type", lb_check_type_name(health->type), "interval",
+			 lb_duration_format(health->interval_ms, interval), "timeout",
+			 lb_duration_format(lb_health_timeout(health), timeout), "rise",
+			 health->rise, "fall", health->fall, "port", health->port, "via",
+			 lb_via_name(health->via), "path", health->path, "host", health->host,
+			 "status_low", health->status_low, "status_high", health->status_high,
+			 "body", health->body, "verify", health->is_verified, "ca", health->ca,
+			 "send", health->send, "expect", health->expect, "command", health->command,
+			 "passive", health->is_passive, "on_all_down",
+			 lb_all_down_name(health->on_all_down), "slow_start",
+			 lb_duration_format(health->slow_start_ms, slow));
 }
 
 /* Rules by prefix, so that each is compared by itself. */

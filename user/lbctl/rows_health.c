@@ -8,7 +8,10 @@
 /* "status 503", "exit 2": the reason with its number, where it has one. */
 static const char *reason_text(__u8 reason, __u16 detail, char buf[LB_ADDR_TEXT_SIZE])
 {
-	if (detail)
+	if (reason == LB_C_VIA_UNSENT)
+		(void)snprintf(buf, LB_ADDR_TEXT_SIZE, "%s %s", lb_check_reason_name(reason),
+			       lb_reason_name(detail));
+	else if (detail)
 		(void)snprintf(buf, LB_ADDR_TEXT_SIZE, "%s %u", lb_check_reason_name(reason),
 			       detail);
 	else

@@ -35,8 +35,11 @@ struct check {
 	bool is_kept; /* by the document that is being read */
 };
 
+struct through;
+
 struct target {
-	struct target *next; /* in its hash chain */
+	struct target *next;	 /* in its hash chain */
+	struct through *through; /* NULL: probed directly */
 	const struct check *check;
 	union lb_addr addr;
 	__u16 port;
@@ -99,7 +102,9 @@ struct lbd {
 	bool is_dirty; /* the maps may not say yet what members want */
 	struct timer sync, beat, look;
 	struct watch signals, changes;
-	int ping_fd[2]; /* raw sockets, IPv4 and IPv6; -1 */
+	bool has_link;		      /* probes can go through the datapath */
+	char link_text[LB_TEXT_SIZE]; /* else why not; empty: nobody wanted them to */
+	int ping_fd[2];		      /* raw sockets, IPv4 and IPv6; -1 */
 	uint64_t random;
 	int exit; /* -1 while running */
 };
@@ -127,7 +132,10 @@ void say_event(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 /* Of the parent: what it takes to start a worker, no more. */
 int rights_of_parent(struct lb_error *err);
-/* Of the worker, when all is open: another user, CAP_BPF for the maps, a filter of system calls. */
+/*
+ * Of the worker, when all is open: another user, CAP_BPF for the maps, CAP_NET_RAW where probes are
+ * marked, a filter of system calls.
+ */
 int rights_of_worker(struct lb_error *err);
 /* Of a command that checks: none. In the child. */
 void rights_of_command(void);
@@ -175,8 +183,35 @@ void target_begin(struct target *target, __u32 within_ms);
 void target_end(struct target *target);
 void target_restart(
 	struct target *target); /* forgets the probe under way, its time was not its own */
+/* One round at once, which ends in through_waits(); the deadline is the caller's. */
+void target_ask(struct target *target, __u64 deadline_ns);
+void target_stop(struct target *target);
 void probe_done(struct target *target, __u8 reason, __u16 detail);
 void probe_failed(struct target *target, int error); /* of a socket call, an errno */
+
+/* ---- through.c: the way of a probe through the datapath
+ * ------------------------------------------
+ */
+
+/* Makes the link if a check wants it, while there are the rights to. */
+void through_open(void);
+/* Whether backends of such a service are probed by such a check through the datapath. */
+bool through_is_wanted(const struct lb_service_config *service,
+		       const struct lb_backend_config *backend);
+struct through *through_new(struct target *target, const struct lb_service_config *service,
+			    enum lb_mode mode); /* NULL: out of memory */
+void through_free(struct through *through);
+bool through_is(const struct through *through, const struct lb_service_config *service,
+		enum lb_mode mode);
+/* A probe begins: by which way. */
+void through_begin(struct target *target);
+/* Where the probe under way connects to. */
+void through_peer(const struct target *target, union lb_addr *addr, __u16 *port);
+/* Prepares a socket before it connects; a negative errno. */
+int through_bind(const struct target *target, int fd);
+/* A result that another probe must explain first; or the result becomes another. */
+bool through_waits(struct target *target, __u8 *reason, __u16 *detail);
+void through_stop(struct target *target);
 
 /* Shared by the probes of sockets. A negative errno. */
 int probe_socket(struct target *target, int type);

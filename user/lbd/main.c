@@ -123,7 +123,7 @@ int main(int argc, char **argv)
 {
 	const char *netns = NULL, *admin = ADMIN;
 	struct lb_error err;
-	int letter;
+	int letter, code;
 
 	while ((letter = getopt(argc, argv, "n:a:Vh")) != -1) {
 		if (letter == 'n')
@@ -144,5 +144,7 @@ int main(int argc, char **argv)
 		say("%s", err.text);
 		return EXIT_REFUSED;
 	}
-	return supervise(netns, admin);
+	code = supervise(netns, admin);
+	lb_probe_remove();
+	return code;
 }

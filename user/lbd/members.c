@@ -10,6 +10,8 @@
 
 #include "lbd.h"
 
+static bool wants_link; /* some check of the document goes through the datapath */
+
 static unsigned int chain_of(const union lb_addr *addr, __u16 port)
 {
 	return (unsigned int)(lb_hash_mix(addr->quads[0] ^ lb_hash_mix(addr->quads[1] + port)) %
@@ -27,6 +29,7 @@ static bool asks_the_same(const struct lb_health_config *a, const struct lb_heal
 	left.on_all_down = right.on_all_down;
 	left.is_passive = right.is_passive;
 	left.port = right.port; /* in the target */
+	left.via = right.via;	/* likewise */
 	return !memcmp(&left, &right, sizeof(left));
 }
 
@@ -50,6 +53,7 @@ static struct check *keep_check(const struct lb_health_config *from)
 	wanted.rise = from->rise;
 	wanted.fall = from->fall;
 	wanted.port = from->port;
+	wanted.via = from->via;
 	wanted.status_low = from->status_low;
 	wanted.status_high = from->status_high;
 	wanted.is_verified = from->is_verified;
@@ -77,27 +81,51 @@ static struct check *keep_check(const struct lb_health_config *from)
 	return check;
 }
 
-static struct target *find_target(const struct check *check, const union lb_addr *addr, __u16 port)
-{
-	struct target *target = lbd.targets[chain_of(addr, port)];
+/* Whom a check asks, and whether by the way of the service's packets. */
+struct whom {
+	union lb_addr addr;
+	__u16 port;
+	const struct lb_service_config *service; /* NULL: directly */
+	enum lb_mode mode;
+};
 
-	while (target && (target->port != port || !lb_addr_is_equal(&target->addr, addr) ||
-			  !asks_the_same(&target->check->config, &check->config)))
+static bool is_whom(const struct target *target, const struct whom *whom)
+{
+	if (target->port != whom->port || !lb_addr_is_equal(&target->addr, &whom->addr))
+		return false;
+	return target->through && whom->service
+		       ? through_is(target->through, whom->service, whom->mode)
+		       : !target->through && !whom->service;
+}
+
+static struct target *find_target(const struct check *check, const struct whom *whom)
+{
+	struct target *target = lbd.targets[chain_of(&whom->addr, whom->port)];
+
+	while (target &&
+	       (!is_whom(target, whom) || !asks_the_same(&target->check->config, &check->config)))
 		target = target->next;
 	return target;
 }
 
-static struct target *add_target(const struct check *check, const union lb_addr *addr, __u16 port)
+static struct target *add_target(const struct check *check, const struct whom *whom)
 {
 	struct target *target = calloc(1, sizeof(*target));
-	struct target **chain = &lbd.targets[chain_of(addr, port)];
+	struct target **chain = &lbd.targets[chain_of(&whom->addr, whom->port)];
 
 	if (!target)
 		return NULL;
 	target->check = check;
-	target->addr = *addr;
-	target->port = port;
+	target->addr = whom->addr;
+	target->port = whom->port;
 	target->watch.fd = -1;
+	if (whom->service) {
+		target->through = through_new(target, whom->service, whom->mode);
+		if (!target->through) {
+			free(target);
+			return NULL;
+		}
+	}
 	target->next = *chain;
 	*chain = target;
 	lbd.target_count++;
@@ -145,15 +173,14 @@ static struct member *add_member(const char *service, const union lb_addr *addr,
 }
 
 /* Without a type there is nothing to probe. */
-static int join_target(struct member *member, const struct check *check, const union lb_addr *addr,
-		       __u16 port)
+static int join_target(struct member *member, const struct check *check, const struct whom *whom)
 {
 	struct target *target = NULL;
 
 	if (check->config.type != LB_CHECK_NONE) {
-		target = find_target(check, addr, port);
+		target = find_target(check, whom);
 		if (!target)
-			target = add_target(check, addr, port);
+			target = add_target(check, whom);
 		if (!target)
 			return -ENOMEM;
 		target->check = check;
@@ -174,9 +201,15 @@ static int load_backend(const struct lb_service_config *service,
 {
 	const __u16 port = lb_backend_port(service, backend);
 	const bool is_ping = check->config.type == LB_CHECK_PING;
-	const __u16 probed = is_ping ? 0 : check->config.port ? check->config.port : port;
+	const struct whom whom = {
+		.addr = backend->addr,
+		.port = is_ping		     ? 0
+			: check->config.port ? check->config.port
+					     : port,
+		.service = through_is_wanted(service, backend) ? service : NULL,
+		.mode = lb_backend_mode(service, backend),
+	};
 	struct member *member = find_member(service->name, &backend->addr, port);
-	const enum lb_mode mode = lb_backend_mode(service, backend);
 
 	if (!member)
 		member = add_member(service->name, &backend->addr, port);
@@ -186,8 +219,10 @@ static int load_backend(const struct lb_service_config *service,
 	member->check = check;
 	member->has_weight = backend->weight && !backend->is_drained;
 	member->is_tcp = service->proto == IPPROTO_TCP;
-	member->is_heard = mode == LB_MODE_FULLNAT || (mode == LB_MODE_NAT && member->is_tcp);
-	if (join_target(member, check, &backend->addr, probed))
+	member->is_heard =
+		whom.mode == LB_MODE_FULLNAT || (whom.mode == LB_MODE_NAT && member->is_tcp);
+	wants_link |= whom.service != NULL;
+	if (join_target(member, check, &whom))
 		return -ENOMEM;
 	if (!member->has_verdict)
 		member_adopt(member);
@@ -225,6 +260,7 @@ static void drop_targets(void)
 			}
 			*at = target->next;
 			target_end(target);
+			through_free(target->through);
 			free(target);
 			lbd.target_count--;
 		}
@@ -267,6 +303,7 @@ int members_load(struct lb_error *err)
 	if (ret)
 		return ret;
 	lbd.generation++;
+	wants_link = false;
 	for (struct check *check = lbd.checks; check; check = check->next)
 		check->is_kept = false;
 	for (unsigned int i = 0; i < config->service_count && !ret; i++) {
@@ -291,6 +328,9 @@ int members_load(struct lb_error *err)
 		return lb_fail(err, -ENOMEM, "out of memory");
 	begin_targets();
 	lbd.is_dirty = true;
+	/* Only who begins anew has the rights to make the link. */
+	if (wants_link && !lbd.has_link && !lbd.link_text[0] && lb_is_loaded(lbd.lb))
+		lbd.exit = EXIT_AGAIN;
 	return 0;
 }
 

@@ -32,18 +32,24 @@ static void on_deadline(struct timer *timer)
 	probe_done(target, probe_of(target)->late(target), 0);
 }
 
-static void on_due(struct timer *timer)
+void target_ask(struct target *target, __u64 deadline_ns)
 {
-	struct target *target = CONTAINER_OF(timer, struct target, due);
-
 	target->started_ns = now_ns();
 	target->is_running = true;
 	target->stage = 0;
 	target->own = NULL;
 	target->deadline.fire = on_deadline;
-	(void)timers_set(&lbd.timers, &target->deadline,
-			 target->started_ns + target->check->config.timeout_ms * MS);
+	(void)timers_set(&lbd.timers, &target->deadline, deadline_ns);
+	if (target->through)
+		through_begin(target);
 	probe_of(target)->start(target);
+}
+
+static void on_due(struct timer *timer)
+{
+	struct target *target = CONTAINER_OF(timer, struct target, due);
+
+	target_ask(target, now_ns() + target->check->config.timeout_ms * MS);
 }
 
 void target_begin(struct target *target, __u32 within_ms)
@@ -60,17 +66,25 @@ static void stop(struct target *target)
 	target->is_running = false;
 }
 
-void target_end(struct target *target)
+void target_stop(struct target *target)
 {
 	if (target->is_running)
 		stop(target);
+}
+
+void target_end(struct target *target)
+{
+	target_stop(target);
+	if (target->through)
+		through_stop(target);
 	timers_cancel(&lbd.timers, &target->due);
 }
 
 void target_restart(struct target *target)
 {
-	if (target->is_running)
-		stop(target);
+	target_stop(target);
+	if (target->through)
+		through_stop(target);
 	target_begin(target, target->check->config.interval_ms);
 }
 
@@ -83,6 +97,8 @@ void probe_done(struct target *target, __u8 reason, __u16 detail)
 	const __u64 next = target->started_ns + (interval - early) * MS;
 
 	stop(target);
+	if (target->through && through_waits(target, &reason, &detail))
+		return;
 	(void)timers_set(&lbd.timers, &target->due, next > now ? next : now);
 	for (struct member *member = target->members; member; member = member->neighbour)
 		member_take(member, reason, detail, (__u32)took_us);
@@ -118,20 +134,26 @@ void probe_failed(struct target *target, int error)
 
 int probe_socket(struct target *target, int type)
 {
-	struct sockaddr_in v4 = { .sin_family = AF_INET, .sin_port = htons(target->port) };
-	struct sockaddr_in6 v6 = { .sin6_family = AF_INET6, .sin6_port = htons(target->port) };
-	const bool is_v4 = lb_addr_is_v4(&target->addr);
-	int fd = socket(is_v4 ? AF_INET : AF_INET6, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	int ret;
+	struct sockaddr_in v4 = { .sin_family = AF_INET };
+	struct sockaddr_in6 v6 = { .sin6_family = AF_INET6 };
+	union lb_addr addr;
+	__u16 port;
+	bool is_v4;
+	int fd, ret;
 
+	through_peer(target, &addr, &port);
+	is_v4 = lb_addr_is_v4(&addr);
+	fd = socket(is_v4 ? AF_INET : AF_INET6, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return -errno;
-	v4.sin_addr.s_addr = target->addr.words[3];
-	memcpy(&v6.sin6_addr, &target->addr, sizeof(v6.sin6_addr));
-	ret = is_v4 ? connect(fd, (struct sockaddr *)&v4, sizeof(v4))
-		    : connect(fd, (struct sockaddr *)&v6, sizeof(v6));
-	if (ret && errno != EINPROGRESS) {
+	v4.sin_port = v6.sin6_port = htons(port);
+	v4.sin_addr.s_addr = addr.words[3];
+	memcpy(&v6.sin6_addr, &addr, sizeof(v6.sin6_addr));
+	ret = through_bind(target, fd);
+	if (!ret && (is_v4 ? connect(fd, (struct sockaddr *)&v4, sizeof(v4))
+			   : connect(fd, (struct sockaddr *)&v6, sizeof(v6))))
 		ret = -errno;
+	if (ret && ret != -EINPROGRESS) {
 		(void)close(fd);
 		return ret;
 	}

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include <curl/curl.h>
 
@@ -213,18 +214,19 @@ int http_open(void)
 static void write_url(const struct target *target, char url[URL_SIZE], char to[URL_SIZE])
 {
 	const struct lb_health_config *config = &target->check->config;
-	char addr[LB_ADDR_TEXT_SIZE];
-	const bool is_v4 = lb_addr_is_v4(&target->addr);
-	const char *open = is_v4 ? "" : "[", *close = is_v4 ? "" : "]";
+	char text[LB_ADDR_TEXT_SIZE];
+	union lb_addr addr;
+	__u16 port;
 
-	lb_addr_format(&target->addr, addr);
-	(void)snprintf(to, URL_SIZE, "::%s%s%s:%u", open, addr, close, target->port);
+	through_peer(target, &addr, &port);
+	lb_endpoint_format(&addr, port, text);
+	(void)snprintf(to, URL_SIZE, "::%s", text);
 	if (config->host[0])
 		(void)snprintf(url, URL_SIZE, "%s://%s:%u%s", lb_check_type_name(config->type),
-			       config->host, target->port, config->path);
+			       config->host, port, config->path);
 	else
-		(void)snprintf(url, URL_SIZE, "%s://%s%s%s:%u%s", lb_check_type_name(config->type),
-			       open, addr, close, target->port, config->path);
+		(void)snprintf(url, URL_SIZE, "%s://%s%s", lb_check_type_name(config->type), text,
+			       config->path);
 }
 
 /* Notes the socket: libcurl does not say whether it is connected while TLS is under way. */
@@ -234,6 +236,10 @@ static curl_socket_t on_open(void *arg, curlsocktype purpose, struct curl_sockad
 
 	(void)purpose;
 	transfer->fd = socket(to->family, to->socktype | SOCK_CLOEXEC, to->protocol);
+	if (transfer->fd >= 0 && through_bind(transfer->target, transfer->fd)) {
+		(void)close(transfer->fd);
+		transfer->fd = CURL_SOCKET_BAD;
+	}
 	return transfer->fd;
 }
 

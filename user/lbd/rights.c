@@ -131,6 +131,9 @@ int rights_of_worker(struct lb_error *err)
 			       " to run as: 'adduser --system " USER "'");
 	capng_clear(CAPNG_SELECT_BOTH);
 	(void)capng_update(CAPNG_ADD, CAPNG_EFFECTIVE | CAPNG_PERMITTED, CAP_BPF);
+	/* For SO_MARK. */
+	if (lbd.has_link)
+		(void)capng_update(CAPNG_ADD, CAPNG_EFFECTIVE | CAPNG_PERMITTED, CAP_NET_RAW);
 	ret = capng_change_id((int)user->pw_uid, (int)user->pw_gid,
 			      CAPNG_DROP_SUPP_GRP | CAPNG_CLEAR_BOUNDING);
 	if (ret)

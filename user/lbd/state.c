@@ -34,13 +34,17 @@ static void tell(const struct member *member, enum lb_event_kind kind, __u8 was)
 
 static void say_health(const struct member *member)
 {
-	char text[LB_ADDR_TEXT_SIZE];
+	const __u16 detail = member->wanted.detail;
+	char text[LB_ADDR_TEXT_SIZE], number[16] = "";
 
-	say("service %s: backend %s is %s: %s (%s%s%.0u)", member->service,
+	if (detail)
+		(void)snprintf(number, sizeof(number), " %u", detail);
+	say("service %s: backend %s is %s: %s (%s%s%s)", member->service,
 	    lb_endpoint_format(&member->addr, member->port, text),
 	    lb_health_name(member->wanted.health), lb_check_reason_text(member->wanted.reason),
-	    lb_check_reason_name(member->wanted.reason), member->wanted.detail ? " " : "",
-	    member->wanted.detail);
+	    lb_check_reason_name(member->wanted.reason),
+	    member->wanted.reason == LB_C_VIA_UNSENT ? " " : number,
+	    member->wanted.reason == LB_C_VIA_UNSENT ? lb_reason_name(detail) : "");
 }
 
 /* ---- slow start -------------------------------------------------------------------------------

@@ -208,6 +208,7 @@ int worker_run(const char *netns, const char *admin)
 		say("%s", err.text);
 		return EXIT_REFUSED;
 	}
+	through_open();
 	admin_bind(admin);
 	if (rights_of_worker(&err)) {
 		say("%s", err.text);

@@ -61,7 +61,8 @@ static void count(struct lb_census *census, const struct lb_flow *flow, __u32 no
 		return;
 	census->flows++;
 	number = lb->services[flow->service].backend_base + flow->backend;
-	if (flow->kind == LB_FLOW_REPLY || number >= lb->meta->backends)
+	if (flow->kind == LB_FLOW_REPLY || number >= lb->meta->backends ||
+	    flow->port == LB_PORT_PROBE)
 		return;
 	census->now[number].ports += flow->kind == LB_FLOW_FORWARD;
 	census->now[number].active += flow->state != LB_FLOW_CLOSED;

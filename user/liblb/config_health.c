@@ -14,10 +14,18 @@
 #define SLOW_START_MAX_MS 3600000u
 #define STREAK_MAX 100u
 
+/* Of the others there is nothing that a client could ask in the same way. */
+static bool has_way(enum lb_check_type type)
+{
+	return type == LB_CHECK_TCP || type == LB_CHECK_HTTP || type == LB_CHECK_HTTPS ||
+	       type == LB_CHECK_DNS || type == LB_CHECK_UDP;
+}
+
 void lb_health_config_init(struct lb_health_config *health, enum lb_check_type type)
 {
 	*health = (struct lb_health_config){
 		.type = type,
+		.via = has_way(type) ? LB_VIA_DATAPATH : LB_VIA_DIRECT,
 		.interval_ms = INTERVAL_DEFAULT_MS,
 		.rise = 2,
 		.fall = 3,
@@ -87,6 +95,8 @@ int lb_health_read(const struct lb_shape_health *shape, struct lb_health_config 
 		out->is_verified = *shape->verify == LB_YES;
 	if (shape->passive)
 		out->is_passive = *shape->passive == LB_YES;
+	if (shape->via)
+		out->via = *shape->via;
 	if (shape->on_all_down)
 		out->on_all_down = *shape->on_all_down;
 #define READ(name, call)                                                                           \
@@ -185,6 +195,7 @@ static int check_strays(const struct lb_health_config *health, const char **key,
 		const char *key;
 		bool is_given, is_used;
 	} keys[] = {
+		{ "via", health->via != LB_VIA_DIRECT, has_way(health->type) },
 		{ "path", strcmp(health->path, "/"), is_http(health->type) },
 		{ "host", health->host[0], is_http(health->type) || is_dns },
 		{ "status", health->status_low != 200 || health->status_high != 399,
@@ -230,6 +241,9 @@ int lb_health_check(const struct lb_health_config *health, const char **key, str
 	*key = "on-all-down";
 	if ((unsigned int)health->on_all_down > LB_ALL_DOWN_REJECT)
 		return lb_fail(err, -EINVAL, "on-all-down %d is unknown", (int)health->on_all_down);
+	*key = "via";
+	if ((unsigned int)health->via > LB_VIA_DATAPATH)
+		return lb_fail(err, -EINVAL, "via %d is unknown", (int)health->via);
 	if (health->type == LB_CHECK_NONE)
 		return 0;
 	*key = "interval";
@@ -310,6 +324,8 @@ void lb_health_print(FILE *out, const struct lb_health_config *health)
 	print_number(out, "rise", health->rise, standard.rise);
 	print_number(out, "fall", health->fall, standard.fall);
 	print_number(out, "port", health->port, standard.port);
+	if (health->via != standard.via)
+		(void)fprintf(out, "      via: %s\n", lb_via_name(health->via));
 	print_text(out, "path", health->path, standard.path);
 	print_text(out, "host", health->host, "");
 	if (health->status_low != standard.status_low ||

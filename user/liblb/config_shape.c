@@ -43,6 +43,11 @@ static const struct cyaml_strval all_downs[] = {
 	{ "reject", LB_ALL_DOWN_REJECT },
 };
 
+static const struct cyaml_strval vias[] = {
+	{ "direct", LB_VIA_DIRECT },
+	{ "datapath", LB_VIA_DATAPATH },
+};
+
 #define TEXT(key, structure, member)                                                               \
 	CYAML_FIELD_STRING_PTR(key, CYAML_FLAG_POINTER, structure, member, 1, CYAML_UNLIMITED)
 #define MAYBE_TEXT(key, structure, member)                                                         \
@@ -84,6 +89,7 @@ static const struct cyaml_schema_field health_fields[] = {
 	NUMBER("rise", struct lb_shape_health, rise),
 	NUMBER("fall", struct lb_shape_health, fall),
 	NUMBER("port", struct lb_shape_health, port),
+	WORD("via", struct lb_shape_health, via, vias),
 	MAYBE_TEXT("path", struct lb_shape_health, path),
 	MAYBE_TEXT("host", struct lb_shape_health, host),
 	MAYBE_TEXT("status", struct lb_shape_health, status),

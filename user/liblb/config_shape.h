@@ -33,6 +33,7 @@ struct lb_shape_health {
 	__u32 *rise, *fall, *port;
 	enum lb_yes_no *verify, *passive;
 	enum lb_all_down *on_all_down;
+	enum lb_via *via;
 };
 
 struct lb_shape_cache_rule {

@@ -128,7 +128,7 @@ int lb_walk_flows(struct lb *lb, lb_flow_fn fn, void *arg, struct lb_error *err)
 		int ret;
 
 		if (!copy_flow(&lb->flows[i], &flow) || flow.kind == LB_FLOW_REPLY ||
-		    !lb_flow_is_live(lb, &flow, now, &idle, &timeout))
+		    flow.port == LB_PORT_PROBE || !lb_flow_is_live(lb, &flow, now, &idle, &timeout))
 			continue;
 		describe(lb, &flow, idle, timeout, &info);
 		ret = fn(&info, arg);

@@ -59,7 +59,7 @@ int lb_interface_get(const char *ifname, struct lb_interface *out, struct lb_err
 	return ret;
 }
 
-static int read_switch(const char *path)
+int lb_interface_read_switch(const char *path)
 {
 	FILE *file = fopen(path, "re");
 	int value = -1;
@@ -72,7 +72,7 @@ static int read_switch(const char *path)
 	return value;
 }
 
-static bool write_switch(const char *path, int value)
+bool lb_interface_switch(const char *path, int value)
 {
 	FILE *file = fopen(path, "we");
 
@@ -84,11 +84,11 @@ static bool write_switch(const char *path, int value)
 
 static bool turn_on(struct lb *lb, const char *ifname, const char *path, const char *what)
 {
-	const int value = read_switch(path);
+	const int value = lb_interface_read_switch(path);
 
 	if (value != 0)
 		return value > 0;
-	if (!write_switch(path, 1)) {
+	if (!lb_interface_switch(path, 1)) {
 		lb_notice(lb, "%s: %s is off and cannot be turned on", ifname, what);
 		return false;
 	}
@@ -104,8 +104,8 @@ static void keep_router_advertisements(void)
 
 	for (each = list; each && each->if_name; each++) {
 		snprintf(path, sizeof(path), "/proc/sys/net/ipv6/conf/%s/accept_ra", each->if_name);
-		if (read_switch(path) == 1)
-			write_switch(path, 2);
+		if (lb_interface_read_switch(path) == 1)
+			lb_interface_switch(path, 2);
 	}
 	if (list)
 		if_freenameindex((struct if_nameindex *)list);
@@ -122,7 +122,7 @@ void lb_interface_enable_forwarding(struct lb *lb, const char *ifname)
 
 	snprintf(path, sizeof(path), "/proc/sys/net/ipv4/conf/%s/forwarding", ifname);
 	turn_on(lb, ifname, path, "IPv4 forwarding of this interface");
-	if (read_switch("/proc/sys/net/ipv6/conf/all/forwarding") != 0)
+	if (lb_interface_read_switch("/proc/sys/net/ipv6/conf/all/forwarding") != 0)
 		return;
 	keep_router_advertisements();
 	snprintf(path, sizeof(path), "/proc/sys/net/ipv6/conf/%s/force_forwarding", ifname);
@@ -133,8 +133,8 @@ void lb_interface_enable_forwarding(struct lb *lb, const char *ifname)
 	}
 	turn_on(lb, ifname, path, "IPv6 forwarding of this interface (force_forwarding)");
 	snprintf(path, sizeof(path), "/proc/sys/net/ipv6/conf/%s/forwarding", ifname);
-	if (read_switch(path) == 0)
-		write_switch(path, 1);
+	if (lb_interface_read_switch(path) == 0)
+		lb_interface_switch(path, 1);
 }
 
 /*

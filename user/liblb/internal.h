@@ -30,6 +30,7 @@ enum lb_map_id {
 	LB_MAP_FLOWS,
 	LB_MAP_PORTS,
 	LB_MAP_CACHE,
+	LB_MAP_PROBES,
 	LB_MAP_MMAPPED, /* the maps before this one are mapped into memory */
 	LB_MAP_BACKEND_CPU = LB_MAP_MMAPPED,
 	LB_MAP_SERVICE_CPU,
@@ -96,6 +97,7 @@ struct lb {
 	struct lb_flow *flows;
 	struct lb_port *ports;
 	struct lb_cache *cache;
+	struct lb_probe_port *probes;
 	char notices[LB_NOTICES][LB_TEXT_SIZE];
 	unsigned int notice_count, notice_next;
 };
@@ -141,6 +143,8 @@ struct bpf_program;
 struct bpf_program *lb_program_main(struct lb_bpf *skeleton, const struct lb_port *port);
 /* The same with cache.bpf.c. */
 int lb_program_load_cache(struct lb *lb, int *fd, struct lb_error *err);
+/* The same with probe.bpf.c. */
+int lb_program_load_probe(struct lb *lb, int *fd, struct lb_error *err);
 void lb_program_close(struct lb_bpf *skeleton);
 void lb_program_capture(char *text,
 			size_t size); /* where libbpf's and libxdp's words go; NULL: nowhere */
@@ -154,6 +158,9 @@ struct lb_interface {
 	char driver[32];
 };
 int lb_interface_get(const char *ifname, struct lb_interface *out, struct lb_error *err);
+/* A file of /proc/sys with a number; -1 if it cannot be read. */
+int lb_interface_read_switch(const char *path);
+bool lb_interface_switch(const char *path, int value);
 void lb_interface_enable_forwarding(struct lb *lb, const char *ifname);
 void lb_interface_accept_local(struct lb *lb, __u32 ifindex);
 

@@ -51,6 +51,7 @@ static const char *const map_names[LB_MAP_COUNT] = {
 	[LB_MAP_FLOWS] = "lb_flows",
 	[LB_MAP_PORTS] = "lb_ports",
 	[LB_MAP_CACHE] = "lb_cache",
+	[LB_MAP_PROBES] = "lb_probes",
 	[LB_MAP_BACKEND_CPU] = "lb_backend_cpu",
 	[LB_MAP_SERVICE_CPU] = "lb_service_cpu",
 	[LB_MAP_COUNTERS] = "lb_counters",
@@ -105,6 +106,7 @@ static void point_at_memory(struct lb *lb)
 	lb->flows = lb->maps[LB_MAP_FLOWS].memory;
 	lb->ports = lb->maps[LB_MAP_PORTS].memory;
 	lb->cache = lb->maps[LB_MAP_CACHE].memory;
+	lb->probes = lb->maps[LB_MAP_PROBES].memory;
 }
 
 void lb_kernel_close(struct lb *lb)
@@ -221,7 +223,8 @@ static void set_sizes(struct lb_bpf *skeleton, const struct lb_meta *meta)
 	bpf_map__set_max_entries(skeleton->maps.lb_endpoints, meta->backends);
 	bpf_map__set_max_entries(skeleton->maps.lb_slots, meta->lines);
 	bpf_map__set_max_entries(skeleton->maps.lb_flows, meta->flows / LB_FLOWS_PER_BUCKET);
-	bpf_map__set_max_entries(skeleton->maps.lb_ports, LB_PORTS_MAX);
+	bpf_map__set_max_entries(skeleton->maps.lb_ports, LB_PORTS_MAX + 1);
+	bpf_map__set_max_entries(skeleton->maps.lb_probes, LB_PROBE_PORTS);
 	bpf_map__set_max_entries(skeleton->maps.lb_routes, LB_ROUTES);
 	bpf_map__set_max_entries(skeleton->maps.lb_history, meta->histories);
 }

@@ -17,6 +17,7 @@
 #include "cache.skel.h"
 #include "lb.skel.h"
 #include "local.skel.h"
+#include "probe.skel.h"
 
 static char *captured;
 static size_t captured_size;
@@ -196,7 +197,7 @@ void lb_program_close(struct lb_bpf *skeleton)
 }
 
 /* skeleton: of a type of its own; entry: its program. The descriptor is the caller's. */
-#define LOAD(lb, name, entry, what, fd, err)                                                       \
+#define LOAD(lb, name, entry, port, what, fd, err)                                                 \
 	({                                                                                         \
 		struct name *skeleton = name##__open();                                            \
 		char words[LB_TEXT_SIZE] = "";                                                     \
@@ -208,6 +209,7 @@ void lb_program_close(struct lb_bpf *skeleton)
 		ret = use_maps(lb, skeleton->obj, err);                                            \
 		if (!ret) {                                                                        \
 			SET_CONSTANTS(skeleton->rodata, lb);                                       \
+			skeleton->rodata->lb_port_number = (port);                                 \
 			lb_program_capture(words, sizeof(words));                                  \
 			ret = name##__load(skeleton);                                              \
 			lb_program_capture(NULL, 0);                                               \
@@ -226,10 +228,17 @@ void lb_program_close(struct lb_bpf *skeleton)
 
 int lb_program_load_local(struct lb *lb, int *fd, struct lb_error *err)
 {
-	return LOAD(lb, local_bpf, lb_local, "the filter for local backends", fd, err);
+	return LOAD(lb, local_bpf, lb_local, 0, "the filter for local backends", fd, err);
 }
 
 int lb_program_load_cache(struct lb *lb, int *fd, struct lb_error *err)
 {
-	return LOAD(lb, cache_bpf, lb_cache_steer, "the program that steers to lbcache", fd, err);
+	return LOAD(lb, cache_bpf, lb_cache_steer, 0, "the program that steers to lbcache", fd,
+		    err);
+}
+
+int lb_program_load_probe(struct lb *lb, int *fd, struct lb_error *err)
+{
+	return LOAD(lb, probe_bpf, lb_probe, LB_PORT_PROBE, "the program for health probes", fd,
+		    err);
 }

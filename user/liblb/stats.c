@@ -225,7 +225,7 @@ static __u64 count_flows(struct lb *lb, __u64 *active)
 		count++;
 		number = lb->services[flow->service].backend_base + flow->backend;
 		if (flow->kind != LB_FLOW_REPLY && flow->state != LB_FLOW_CLOSED &&
-		    number < lb->meta->backends)
+		    flow->port != LB_PORT_PROBE && number < lb->meta->backends)
 			active[number]++;
 	}
 	return count;

@@ -49,6 +49,27 @@ int lb_all_down_parse(const char *text, enum lb_all_down *out)
 	return -EINVAL;
 }
 
+static const char *const vias[] = {
+	[LB_VIA_DIRECT] = "direct",
+	[LB_VIA_DATAPATH] = "datapath",
+};
+
+const char *lb_via_name(enum lb_via via)
+{
+	return (unsigned int)via <= LB_VIA_DATAPATH ? vias[via] : "unknown";
+}
+
+int lb_via_parse(const char *text, enum lb_via *out)
+{
+	for (int via = 0; via <= LB_VIA_DATAPATH; via++) {
+		if (!strcmp(text, vias[via])) {
+			*out = via;
+			return 0;
+		}
+	}
+	return -EINVAL;
+}
+
 const char *lb_health_name(__u8 health)
 {
 	return health == LB_HEALTH_UP ? "up" : health == LB_HEALTH_DOWN ? "down" : "unknown";

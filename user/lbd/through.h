@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* A target's way through the datapath, and what is under way there. Of the two files that know it.
+ */
+#ifndef LBD_THROUGH_H
+#define LBD_THROUGH_H
+
+#include "lbd.h"
+
+struct through {
+	union lb_addr vip;
+	__u16 port;
+	__u8 proto;
+	enum lb_mode mode;
+	struct target *main;
+	struct target direct; /* asks the same the plain way; nobody's member */
+	struct timer half;    /* when it begins, if there is no answer yet */
+	struct lb_probe_way way;
+	__u64 way_ns;	 /* when it was looked for */
+	int kept_fd;	 /* keeps the port from all others; -1 */
+	__u16 kept_port; /* of way.source */
+	bool is_used;	 /* by the probe under way */
+	bool has_failed; /* the last time */
+	bool is_again;	 /* asked once more in the same round */
+	bool is_waiting; /* for the direct answer */
+	bool has_direct; /* it is there */
+	__u8 reason, direct_reason;
+	__u16 detail, direct_detail;
+};
+
+/* Why there is no way in err, or 0. */
+int through_find_way(struct through *through, struct lb_error *err);
+/* An event, once for what all backends of a service have in common. */
+void through_tell(const struct through *through, const char *why);
+/* Binds to an address of this host; port 0: one that is free. */
+int through_bind_to(int fd, const union lb_addr *addr, __u16 port);
+
+#endif
