@@ -11,7 +11,7 @@ RUN=/run/lbctl/netns-${PREFIX}lb
 end_daemon() {
 	local status=$?
 
-	kill "$LBD_PID" 2>/dev/null || true
+	stop_lbd || true
 	! mountpoint -q "$RUN" || umount -l "$RUN"
 	end_scenario "$status"
 }
@@ -65,11 +65,57 @@ disk_is_full() {
 	lb service add more tcp 203.0.113.11:80
 }
 
-worker() {
-	ps -o pid= --ppid "$LBD_PID" | tr -d ' '
+start_lbd() {
+	"$LBD" -n "${PREFIX}lb" -a none >>"$WORK/lbd.log" 2>&1 &
+	echo $! >"$WORK/lbd.pid"
+	wait_for 10 has_worker
 }
 
-# What happened in the meantime is not held against anybody, and what is so is found out afterwards.
+# Checks run in subshells, so the pid is in a file.
+stop_lbd() {
+	local pid
+
+	pid=$(cat "$WORK/lbd.pid" 2>/dev/null) || return 0
+	kill "$pid" 2>/dev/null || return 0
+	wait_for 5 is_gone "$pid"
+}
+
+worker() {
+	ps -o pid= --ppid "$(<"$WORK/lbd.pid")" | tr -d ' '
+}
+
+has_worker() {
+	[ -n "$(worker)" ]
+}
+
+# The disk was full before lbd began: that is said, not with each event, and health goes on without.
+begins_on_a_full_disk() {
+	stop_lbd
+	rm -f "$RUN/events"
+	dd if=/dev/zero of="$RUN/filler" bs=4k >/dev/null 2>&1 || true
+	: >"$WORK/lbd.log"
+	start_lbd
+	wait_for 10 grep -q "events are lost" "$WORK/lbd.log"
+	stop_label nginx-s2
+	becomes down
+	start_nginx s2
+	becomes up
+	[ "$(grep -c "events are lost" "$WORK/lbd.log")" = 1 ] || {
+		cat "$WORK/lbd.log"
+		echo "said more than once"
+		return 1
+	}
+	rm "$RUN/filler"
+	stop_label nginx-s2
+	becomes down
+	start_nginx s2
+	becomes up
+	grep -q "events are written again" "$WORK/lbd.log"
+	[ "$(events)" -ge 2 ]
+}
+
+# What happened in the meantime is not held against anybody, and what is so is found out afterwards:
+# one server has died, two are as they were.
 stopped_for_a_while() {
 	local before
 
@@ -77,7 +123,7 @@ stopped_for_a_while() {
 	sleep 0.5
 	before=$(events)
 	kill -STOP "$(worker)"
-	sleep 3
+	sleep 5.5
 	kill -CONT "$(worker)"
 	sleep 1
 	[ "$(events)" = "$before" ] || {
@@ -88,15 +134,20 @@ stopped_for_a_while() {
 	stop_load 80
 	kill -STOP "$(worker)"
 	stop_label nginx-s2
-	sleep 1
+	sleep 5.5
 	kill -CONT "$(worker)"
 	becomes down
+	lb -j health log web | "$PYTHON" -c '
+import json, sys
+before = int(sys.argv[1])
+changes = [e for e in json.load(sys.stdin) if e["event"] == "health"][before:]
+print([(e["backend"], e["health"]) for e in changes])
+sys.exit([e["backend"] for e in changes] != ["192.0.2.12:5001"])' "$before"
 	start_nginx s2
 	becomes up
 }
 
 main() {
-	LBD_PID=
 	[ -x "$LBD" ] || die "no $LBD; run 'make' first"
 	start_scenario
 	trap end_daemon EXIT
@@ -107,12 +158,12 @@ main() {
 	add_web web 4 fullnat 80 1 1 1
 	lb -q health set web http get / every 500ms timeout 450ms fall 2 rise 2 passive on
 	warm_up
-	"$LBD" -n "${PREFIX}lb" -a none >>"$WORK/lbd.log" 2>&1 &
-	LBD_PID=$!
+	start_lbd
 	wait_for 10 eval "lb health log | grep -q 'to be checked'"
 	becomes up
 	check "a full disk: health goes on, a change is refused" disk_is_full
 	check "lbd stopped for some seconds" stopped_for_a_while
+	check "a disk that is full before: said once" begins_on_a_full_disk
 }
 
 main

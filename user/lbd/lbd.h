@@ -124,6 +124,7 @@ __u32 random_below(__u32 limit);
  */
 
 void say(const char *format, ...) __attribute__((format(printf, 1, 2)));
+void add_event(struct lb_event *event);
 /* An event about lbd itself, which is also said. */
 void say_event(const char *format, ...) __attribute__((format(printf, 1, 2)));
 

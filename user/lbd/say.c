@@ -2,6 +2,7 @@
 /* How lbd speaks: lines on stderr, which the journal keeps, and events. */
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "lbd.h"
 
@@ -16,6 +17,20 @@ void say(const char *format, ...)
 	va_end(args);
 }
 
+/* What cannot be written is said once, not with each event. */
+void add_event(struct lb_event *event)
+{
+	static bool is_lost;
+	const int ret = lb_add_event(lbd.lb, event);
+
+	if (ret && !is_lost)
+		say("events are lost, health goes on: %s/events: %s", lb_run_dir(lbd.lb),
+		    strerror(-ret));
+	else if (!ret && is_lost)
+		say("events are written again");
+	is_lost = ret;
+}
+
 void say_event(const char *format, ...)
 {
 	struct lb_event event = { .kind = LB_EVENT_DAEMON };
@@ -25,5 +40,5 @@ void say_event(const char *format, ...)
 	(void)vsnprintf(event.text, sizeof(event.text), format, args);
 	va_end(args);
 	say("%s", event.text);
-	(void)lb_add_event(lbd.lb, &event);
+	add_event(&event);
 }

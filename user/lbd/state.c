@@ -29,7 +29,7 @@ static void tell(const struct member *member, enum lb_event_kind kind, __u8 was)
 	};
 
 	memcpy(event.service, member->service, sizeof(event.service));
-	(void)lb_add_event(lbd.lb, &event);
+	add_event(&event);
 }
 
 static void say_health(const struct member *member)

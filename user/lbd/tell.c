@@ -34,7 +34,7 @@ void tell_event(struct lb_event *event, bool is_said, const char *format, ...)
 		say("%s: %s%s%s%s%s%s%s", lb_event_name(event->kind), event->service,
 		    event->service[0] ? " " : "", addr, addr[0] ? " " : "", event->object,
 		    event->object[0] ? " " : "", event->text);
-	(void)lb_add_event(lbd.lb, event);
+	add_event(event);
 }
 
 struct lb_event tell_about(enum lb_event_kind kind, const char *object)

@@ -119,6 +119,7 @@ void lb_unlock(struct lb *lb)
 int lb_add_event(struct lb *lb, struct lb_event *event)
 {
 	struct timespec now;
+	ssize_t written;
 	off_t at;
 
 	if (!event->time_ms) {
@@ -127,7 +128,10 @@ int lb_add_event(struct lb *lb, struct lb_event *event)
 	}
 	event->number = event->end = ++lb->last_event;
 	at = (off_t)(event->number % LB_EVENTS * sizeof(*event));
-	return pwrite(lb->events_fd, event, sizeof(*event), at) == sizeof(*event) ? 0 : -EIO;
+	written = pwrite(lb->events_fd, event, sizeof(*event), at);
+	if (written == sizeof(*event))
+		return 0;
+	return written < 0 ? -errno : -ENOSPC;
 }
 
 void lb_events_path(const struct lb *lb, char *path, size_t size)
