@@ -34,6 +34,17 @@ events() {
 	lb -j health log web | grep -c '"event": "health"'
 }
 
+# Takes 300 ms for an answer.
+LATE='
+import http.server, time
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        time.sleep(0.3)
+        self.send_response(200)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+http.server.ThreadingHTTPServer(("", 5500), Handler).serve_forever()'
+
 # All of it is gone but what lbd took when it began.
 disk_is_full() {
 	local before output
@@ -119,7 +130,11 @@ begins_on_a_full_disk() {
 stopped_for_a_while() {
 	local before
 
-	lb -q health set web fall 1 # so that one result which is not its backend's fault would do
+	# One result that is not the backend's fault would do, and a probe is always under way.
+	lb -q service add late tcp 203.0.113.11:81
+	lb -q backend add late 192.0.2.11:5500
+	lb -q health set late http get / every 400ms timeout 390ms fall 1 rise 1
+	wait_for 10 eval "lb -q -j health list late | grep -q '\"health\": \"up\"'"
 	start_load 4 80 200
 	sleep 0.5
 	before=$(events)
@@ -127,11 +142,12 @@ stopped_for_a_while() {
 	sleep 5.5
 	kill -CONT "$(worker)"
 	sleep 1
-	[ "$(events)" = "$before" ] || {
-		lb health log web
+	if [ "$(events)" != "$before" ] || lb health log late | grep -e '-> down'; then
+		lb health log
 		echo "somebody's health changed"
 		return 1
-	}
+	fi
+	lb -q service del late
 	stop_load 80
 	kill -STOP "$(worker)"
 	stop_label nginx-s2
@@ -162,6 +178,7 @@ main() {
 	start_lbd
 	wait_for 10 eval "lb health log | grep -q 'to be checked'"
 	becomes up
+	start_in s1 late "$PYTHON" -c "$LATE"
 	check "a full disk: health goes on, a change is refused" disk_is_full
 	check "lbd stopped for some seconds" stopped_for_a_while
 	check "a disk that is full before: said once" begins_on_a_full_disk
