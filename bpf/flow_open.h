@@ -63,23 +63,29 @@ __noinline __u64 lb_bucket_room(__u32 number, __u32 now)
 	return (__u64)free_tag << 32 | live | at << 8;
 }
 
-/* How good an entry is to take by force: expired, then the oldest that may be evicted; 0 never. */
-__noinline __u32 lb_flow_rank(__u32 index, __u32 now)
+/*
+ * High half: how good an entry is to take by force, expired, then the oldest that may be evicted; 0
+ * never. Low half: the tag that was judged.
+ */
+__noinline __u64 lb_flow_rank(__u32 index, __u32 now)
 {
 	const struct lb_flow *flow = lb_flow_at(index);
+	const __u32 tag = flow ? lb_flow_tag_now(flow) : LB_FLOW_BUSY;
 	struct lb_service *service;
-	__u32 number, idle;
+	__u32 number, idle, rank = 0;
 
-	if (!flow || flow->tag == LB_FLOW_BUSY)
+	if (!flow || tag == LB_FLOW_BUSY)
 		return 0;
 	number = flow->service;
 	service = bpf_map_lookup_elem(&lb_services, &number);
 	if (!service || !(service->flags & LB_S_IN_USE))
-		return ~0u;
+		return ~0ull << 32 | tag;
 	idle = lb_flow_idle(index, now);
 	if (idle > lb_flow_timeout(service, flow->state))
-		return LB_FLOW_RANK_EXPIRED | idle >> 2;
-	return lb_flow_is_evictable(flow->state) ? (idle >> 2) + 1 : 0;
+		rank = LB_FLOW_RANK_EXPIRED | idle >> 2;
+	else if (lb_flow_is_evictable(flow->state))
+		rank = (idle >> 2) + 1;
+	return (__u64)rank << 32 | tag;
 }
 
 /* The n-th entry that a flow of this hash may take. */
@@ -93,21 +99,18 @@ LB_INLINE __u32 lb_flow_choice(__u64 hash, __u32 n)
 /* Both buckets are full: the place of what gives way, if anything does. */
 __noinline __u64 lb_flow_victim(__u64 hash, __u32 now)
 {
-	__u64 place = LB_FLOW_NO_PLACE;
-	__u32 best = 0;
+	__u64 best = 0;
+	__u32 at = 0;
 
 	for (__u32 n = 0; n < 2 * LB_FLOWS_PER_BUCKET; n++) {
-		const __u32 index = lb_flow_choice(hash, n);
-		const struct lb_flow *flow = lb_flow_at(index);
-		const __u32 tag = flow ? lb_flow_tag_now(flow) : LB_FLOW_BUSY;
-		const __u32 rank = lb_flow_rank(index, now);
+		const __u64 rank = lb_flow_rank(lb_flow_choice(hash, n), now);
 
-		if (rank <= best)
+		if (rank >> 32 <= best >> 32)
 			continue;
 		best = rank;
-		place = (__u64)tag << 32 | index;
+		at = n;
 	}
-	return place;
+	return best >> 32 ? best << 32 | lb_flow_choice(hash, at) : LB_FLOW_NO_PLACE;
 }
 
 LB_INLINE __u64 lb_place_in(__u32 bucket, __u64 room)
