@@ -169,6 +169,40 @@ LB_INLINE struct lb_flow *lb_flow_scratch(void)
 	return bpf_map_lookup_elem(&lb_seed, &zero);
 }
 
+/*
+ * Of a service of several ports or addresses a client may have two flows by one port of its own, so
+ * its records say, where a full-NAT flow has its source, what the client asked for.
+ */
+LB_INLINE __u64 lb_record_hash(const struct lb_hash_key *secret, const struct lb_flow *like)
+{
+	const __u64 hash = lb_hash_forward(secret, &like->client, like->client_port, like->service);
+
+	return like->source_port ? lb_hash_addr(secret, &like->source, hash + like->source_port)
+				 : hash;
+}
+
+LB_INLINE bool lb_is_asked_for(const struct lb_flow *flow, const struct lb_flow *like)
+{
+	return flow->source_port == like->source_port &&
+	       lb_addr_is_equal(&flow->source, &like->source);
+}
+
+/* The same for a packet of such a service; like is the scratch. */
+LB_INLINE struct lb_flow *lb_flow_find_wide(const struct lb_ctx *ctx, struct lb_flow *like,
+					    __u32 *index)
+{
+	const struct lb_hash_key secret = lb_key_copy(&lb_flow_key);
+	struct lb_flow *flow;
+	long at;
+
+	like->source = ctx->pkt.dst;
+	like->source_port = lb_dst_port(ctx->pkt.ports);
+	at = lb_flow_seek_forward(like, lb_record_hash(&secret, like));
+	*index = (__u32)at;
+	flow = at < 0 ? NULL : lb_flow_at(at);
+	return flow && lb_is_asked_for(flow, like) ? flow : NULL;
+}
+
 /* What the client's packets find: the entry and its index, or NULL. */
 LB_INLINE struct lb_flow *lb_flow_find_forward(const struct lb_ctx *ctx, __u32 *index)
 {
@@ -181,6 +215,8 @@ LB_INLINE struct lb_flow *lb_flow_find_forward(const struct lb_ctx *ctx, __u32 *
 	like->client = ctx->pkt.src;
 	like->client_port = lb_src_port(ctx->pkt.ports);
 	like->service = ctx->service_number;
+	if (ctx->service->flags & LB_S_WIDE)
+		return lb_flow_find_wide(ctx, like, index);
 	at = lb_flow_seek_forward(
 		like, lb_hash_forward(&secret, &ctx->pkt.src, like->client_port, like->service));
 	*index = (__u32)at;

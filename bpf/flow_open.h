@@ -197,7 +197,7 @@ __noinline long lb_flow_record(const struct lb_flow *seed)
 
 	if (!seed)
 		return -LB_R_INTERNAL;
-	hash = lb_hash_forward(&secret, &seed->client, seed->client_port, seed->service);
+	hash = lb_record_hash(&secret, seed);
 	index = lb_flow_seek_forward(seed, hash);
 	if (index >= 0)
 		lb_flow_end(index);
@@ -347,6 +347,10 @@ LB_INLINE struct lb_flow *lb_flow_seed(const struct lb_ctx *ctx)
 	seed->backend = ctx->owner;
 	seed->port = lb_port_number;
 	__builtin_memcpy(seed->client_mac, ctx->pkt.eth->h_source, ETH_ALEN);
+	if (ctx->service->flags & LB_S_WIDE) {
+		seed->source = ctx->pkt.dst;
+		seed->source_port = lb_dst_port(ctx->pkt.ports);
+	}
 	return seed;
 }
 

@@ -20,6 +20,40 @@ LB_INLINE struct lb_trace *lb_trace_here(void)
 	return bpf_map_lookup_elem(&lb_trace, &zero);
 }
 
+/* Notes the service of several ports or addresses; apart, since lb_follow() has no stack for it. */
+__noinline int lb_trace_wide(void)
+{
+	struct lb_trace *trace = lb_trace_here();
+	__u32 zero = 0, found = 0;
+	const struct lb_control *control = bpf_map_lookup_elem(&lb_control, &zero);
+
+	if (!trace || !control)
+		return 0;
+	if (lb_has_zones(control))
+		found = lb_find_zone(trace->dst.quads[0], trace->dst.quads[1], trace->proto,
+				     bpf_ntohs(lb_dst_port(trace->ports)));
+	trace->has_wide = found;
+	trace->wide = found & ~LB_IS_MASK;
+	return 0;
+}
+
+LB_INLINE int lb_find_traced(struct lb_ctx *ctx, const struct lb_trace *trace,
+			     struct lb_endpoint **endpoint)
+{
+	__u32 zero = 0, number = trace->wide;
+	const struct lb_control *control = bpf_map_lookup_elem(&lb_control, &zero);
+
+	if (!control)
+		return -LB_R_INTERNAL;
+	if (!lb_find_exact_owner(ctx, control, endpoint))
+		return 0;
+	if (!trace->has_wide)
+		return -LB_R_NOT_OURS;
+	ctx->service_number = number;
+	ctx->service = bpf_map_lookup_elem(&lb_services, &number);
+	return ctx->service && ctx->service->flags & LB_S_IN_USE ? 0 : -LB_R_NOT_OURS;
+}
+
 /* As lb_pick_owner() for a packet mid-stream, but no history is stamped. */
 LB_INLINE int lb_follow_slot(struct lb_ctx *ctx)
 {
@@ -182,7 +216,7 @@ __noinline int lb_follow(struct xdp_md *xdp)
 	ctx.pkt.proto = trace->proto;
 	ctx.pkt.tcp_flags = LB_TCP_ACK;
 	trace->has_service = false;
-	err = lb_find_owner(&ctx, &endpoint);
+	err = lb_find_traced(&ctx, trace, &endpoint);
 	if (err)
 		return err;
 	ctx.now = (__u32)bpf_jiffies64();

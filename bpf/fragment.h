@@ -56,7 +56,8 @@ __noinline int lb_note_fragment(struct xdp_md *xdp)
 		return lb_piece_is_ours(&piece) ? -LB_R_FRAGMENT_TINY : 0;
 	if (lb_parse(&pkt))
 		return 0;
-	if (!lb_find_service(control, &pkt, &number) && !lb_find_endpoint(control, &pkt, &number))
+	if (!lb_find_service(control, &pkt, &number) && !lb_find_endpoint(control, &pkt, &number) &&
+	    !lb_find_wide(control, &pkt, &number))
 		return 0;
 	fragment.ports = pkt.ports;
 	fragment.proto = pkt.proto;
@@ -144,6 +145,7 @@ LB_INLINE int lb_forward_fragment(struct lb_ctx *ctx)
 
 	if (err || !trace)
 		return err;
+	lb_trace_wide();
 	way = lb_follow(ctx->xdp);
 	lb_name_service(ctx, trace);
 	if (lb_is_trace_for_cache(ctx, trace))

@@ -154,6 +154,7 @@ LB_INLINE int lb_forward_error(struct lb_ctx *ctx)
 
 	if (err || !trace)
 		return -LB_R_OTHER_PROTOCOL;
+	lb_trace_wide();
 	way = lb_follow(ctx->xdp);
 	lb_name_service(ctx, trace);
 	if (lb_is_trace_for_cache(ctx, trace))

@@ -50,8 +50,8 @@ LB_INLINE int lb_assign(struct __sk_buff *skb, const struct lb_ctx *ctx)
 {
 	const struct lb_backend *backend = ctx->backend;
 	struct bpf_sock_tuple tuple = {};
-	const __u32 size =
-		lb_sock_tuple(&tuple, NULL, &backend->addr, lb_join_ports(0, backend->port));
+	const __be16 port = backend->port ?: lb_dst_port(ctx->pkt.ports);
+	const __u32 size = lb_sock_tuple(&tuple, NULL, &backend->addr, lb_join_ports(0, port));
 	struct bpf_sock *sk;
 	long err = -1;
 
@@ -175,7 +175,8 @@ LB_INLINE bool lb_is_service_packet(struct __sk_buff *skb, struct lb_ctx *ctx)
 	if (walk < 0 || lb_place(&ctx->pkt, data, data_end, walk) || !control ||
 	    lb_parse(&ctx->pkt))
 		return false;
-	ctx->service = lb_find_service(control, &ctx->pkt, &number);
+	ctx->service = lb_find_service(control, &ctx->pkt, &number)
+			       ?: lb_find_wide(control, &ctx->pkt, &number);
 	ctx->service_number = number;
 	return ctx->service;
 }

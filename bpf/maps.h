@@ -29,6 +29,8 @@ LB_MMAP_ARRAY(lb_meta, struct lb_meta);
 LB_MMAP_ARRAY(lb_control, struct lb_control);
 LB_MMAP_ARRAY(lb_service_hash, struct lb_bucket);
 LB_MMAP_ARRAY(lb_backend_hash, struct lb_bucket);
+LB_MMAP_ARRAY(lb_zones, struct lb_zone);
+LB_MMAP_ARRAY(lb_ranges, struct lb_range);
 LB_MMAP_ARRAY(lb_services, struct lb_service);
 LB_MMAP_ARRAY(lb_backends, struct lb_backend);
 LB_MMAP_ARRAY(lb_endpoints, struct lb_endpoint);

@@ -32,13 +32,11 @@ LB_INLINE __u16 lb_owner_in_history(const struct lb_flow *seed, const struct lb_
 				    const struct lb_service *service)
 {
 	const struct lb_hash_key secret = lb_key_copy(&lb_flow_key);
-	const __u64 hash =
-		lb_hash_forward(&secret, &seed->client, seed->client_port, seed->service);
-	const long index = lb_flow_seek_forward(seed, hash);
+	const long index = lb_flow_seek_forward(seed, lb_record_hash(&secret, seed));
 	struct lb_flow *flow = index < 0 ? NULL : lb_flow_at(index);
 
 	if (!flow || flow->kind != LB_FLOW_RECORD || flow->partner != history->epoch ||
-	    lb_flow_is_expired(flow, index, service, seed->seen))
+	    !lb_is_asked_for(flow, seed) || lb_flow_is_expired(flow, index, service, seed->seen))
 		return history->before;
 	flow->seen = seed->seen;
 	flow->state = LB_FLOW_ESTABLISHED;

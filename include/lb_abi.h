@@ -14,6 +14,7 @@
 #include "lb_hash.h"
 #include "lb_probe_abi.h"
 #include "lb_reason.h"
+#include "lb_zone_abi.h"
 
 #define LB_ABI_VERSION 4
 
@@ -110,6 +111,8 @@ struct lb_control {
 	__u32 histories;  /* entries in lb_history, as far as user space knows */
 	__u32 is_dirty;	  /* user space: the document may say more than the maps do */
 	__u32 is_gone;	  /* user space: these maps were removed, whoever holds them opens anew */
+	/* By half of the services' look-up table: longest first, 0 after the last. */
+	__u8 zone_length[2][LB_ZONE_LENGTHS];
 };
 
 enum lb_service_flags {
@@ -120,6 +123,7 @@ enum lb_service_flags {
 	LB_S_CACHED = 16,    /* TCP: new connections go to lbcache while it is alive */
 	LB_S_CACHE_OFF = 32, /* beside it: only those that are there already */
 	LB_S_REJECT = 64,    /* without a backend the client is told */
+	LB_S_WIDE = 128,     /* several ports or addresses: found by its zone */
 	LB_S_ANY = 0x10000,  /* user space: all backends down counts as all up */
 };
 
@@ -142,7 +146,10 @@ struct lb_service {
 	__u32 timeout_udp;
 	__u16 sum; /* lb_csum_of(vip) */
 	__u16 mss;
-	__u32 reserved[2];
+	__u16 port_last; /* of a range that begins with port; 0: one port */
+	__u8 vip_length; /* of a prefix of addresses, in bits of its family; 0: one address */
+	__u8 reserved8;
+	__u32 reserved;
 	/* second cache line: user space only */
 	char name[LB_NAME_SIZE];
 	__u32 first_line; /* of the service's two tables */
@@ -254,7 +261,9 @@ struct lb_trace {
 	__u16 service; /* whose packet it is, if has_service */
 	bool has_service;
 	__u8 mode; /* of the backend */
-	__u8 reserved[10];
+	bool has_wide;
+	__u16 wide; /* whose packet it is if no exact service's, if has_wide */
+	__u8 reserved[6];
 };
 
 /* Packets in pieces, by what all fragments of one share; what the first one has shown. */
@@ -372,7 +381,7 @@ struct lb_meta {
 LB_ASSERT_SIZE(struct lb_line, 64);
 LB_ASSERT_SIZE(struct lb_history, 32);
 LB_ASSERT_SIZE(struct lb_bucket, 64);
-LB_ASSERT_SIZE(struct lb_control, 48);
+LB_ASSERT_SIZE(struct lb_control, 72);
 LB_ASSERT_SIZE(struct lb_service, 128);
 LB_ASSERT_SIZE(struct lb_backend, 64);
 LB_ASSERT_SIZE(struct lb_endpoint, 32);

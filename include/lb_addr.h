@@ -38,6 +38,21 @@ static inline bool lb_addr_is_v4(const union lb_addr *addr)
 	return addr->quads[0] == 0 && addr->words[2] == (__be32)LB_ADDR_V4_WORD;
 }
 
+/* The first length bits, 0 to 128. */
+static inline void lb_addr_mask(union lb_addr *out, const union lb_addr *addr, __u32 length)
+{
+	const __u64 high = length >= 64 ? ~0ull : ~(~0ull >> (length & 63));
+	const __u64 low = length >= 128 ? ~0ull : length <= 64 ? 0 : ~(~0ull >> (length & 63));
+
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+	out->quads[0] = addr->quads[0] & __builtin_bswap64(high);
+	out->quads[1] = addr->quads[1] & __builtin_bswap64(low);
+#else
+	out->quads[0] = addr->quads[0] & high;
+	out->quads[1] = addr->quads[1] & low;
+#endif
+}
+
 static inline bool lb_addr_is_equal(const union lb_addr *a, const union lb_addr *b)
 {
 	return a->quads[0] == b->quads[0] && a->quads[1] == b->quads[1];

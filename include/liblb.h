@@ -42,11 +42,11 @@ int lb_addr_parse(const char *text, union lb_addr *out);
 const char *lb_addr_format(const union lb_addr *addr, char buf[LB_ADDR_TEXT_SIZE]);
 /*
  * "192.0.2.1:80", "[2001:db8::1]:80"; the port is optional only if has_port is not NULL (then it
- * says whether there was one). -EINVAL with a text that names the mistake.
+ * says whether there was one, and "*" is port 0). -EINVAL with a text that names the mistake.
  */
 int lb_endpoint_parse(const char *text, union lb_addr *addr, __u16 *port, bool *has_port,
 		      struct lb_error *err);
-/* "192.0.2.1:80" or "[2001:db8::1]:80". Returns buf. */
+/* "192.0.2.1:80" or "[2001:db8::1]:80"; with port 0 "192.0.2.1:*". Returns buf. */
 const char *lb_endpoint_format(const union lb_addr *addr, __u16 port, char buf[LB_ADDR_TEXT_SIZE]);
 
 enum lb_check_type {
@@ -88,6 +88,25 @@ const char *lb_prefix_format(const struct lb_prefix *prefix, char buf[LB_PREFIX_
 /* The bits of the address's last 32 that are behind the length, as they stand in memory. */
 __be32 lb_prefix_spread(const struct lb_prefix *prefix);
 
+struct lb_config;
+struct lb_service_config;
+
+#define LB_FRONT_TEXT_SIZE (LB_ADDR_TEXT_SIZE + 24)
+
+/*
+ * What clients connect to: "192.0.2.1:80", "192.0.2.1:5000-5999", "192.0.2.1:*" (all ports),
+ * "192.0.2.0/24:80", "[2001:db8::/64]:80". Sets vip, vip_length, port and port_last. -EINVAL.
+ */
+int lb_front_parse(const char *text, struct lb_service_config *service, struct lb_error *err);
+const char *lb_front_format(const struct lb_service_config *service, char buf[LB_FRONT_TEXT_SIZE]);
+/* Whether it is more than one address and port. */
+bool lb_front_is_wide(const struct lb_service_config *service);
+bool lb_front_covers(const struct lb_service_config *service, const union lb_addr *addr,
+		     __u16 port);
+/* The most specific service that covers it: longest prefix, then narrowest range; NULL. */
+const struct lb_service_config *lb_front_find(const struct lb_config *config, __u8 proto,
+					      const union lb_addr *addr, __u16 port);
+
 const char *lb_mode_name(enum lb_mode mode); /* "fullnat", "nat", …; "inherit" */
 int lb_mode_parse(const char *text, enum lb_mode *out);
 /* The inner packet reaches the backend as the client sent it, so its port is the service's. */
@@ -125,7 +144,7 @@ int lb_status_range_parse(const char *text, __u16 *low, __u16 *high);
 
 struct lb_backend_config {
 	union lb_addr addr;
-	__u16 port;	   /* 0: the service's */
+	__u16 port;	   /* 0: the service's, of a range what the client asked for */
 	__u16 weight;	   /* default 1; 0 drains */
 	bool is_drained;   /* 'backend drain': keeps its weight for 'backend ready' */
 	enum lb_mode mode; /* LB_MODE_INHERIT: the service's */
@@ -187,7 +206,9 @@ struct lb_service_config {
 	char name[LB_NAME_SIZE]; /* letters, digits, '-', '_', '.' */
 	__u8 proto;		 /* IPPROTO_TCP or IPPROTO_UDP */
 	union lb_addr vip;
+	__u8 vip_length; /* of a prefix of addresses, in bits of its family; 0: one address */
 	__u16 port;
+	__u16 port_last;   /* of a range of ports; 0: one */
 	enum lb_mode mode; /* LB_MODE_INHERIT reads as LB_MODE_FULLNAT */
 	__u32 slots;	   /* table size: a prime from 251 to 655,373; fixed once made */
 	bool is_stateless; /* UDP only: each packet by the hash alone */
@@ -262,7 +283,8 @@ int lb_config_check(const struct lb_config *config, struct lb_error *err);
 struct lb_service_config *lb_config_find_service(struct lb_config *config, const char *name);
 struct lb_backend_config *lb_config_find_backend(struct lb_service_config *service,
 						 const union lb_addr *addr, __u16 port);
-/* The port that a backend is reached at: its own, or the service's. */
+/* The port that a backend is reached at: its own, or the service's; 0: what the client asked for.
+ */
 __u16 lb_backend_port(const struct lb_service_config *service,
 		      const struct lb_backend_config *backend);
 /* What a mode comes to where it is not given; never LB_MODE_INHERIT. */

@@ -58,6 +58,11 @@ bad_arguments() {
 	bad "port does not parse" 12 "eighty|port" service add x tcp "$VIP4:eighty"
 	bad "port 0" 12 "port" service add x tcp "$VIP4:0"
 	bad "port 65536" 12 "port|65536" service add x tcp "$VIP4:65536"
+	bad "ports turned round" 12 "99-98" service add x tcp "$VIP4:99-98"
+	bad "ports half named" 12 "port" service add x tcp "$VIP4:99-"
+	bad "prefix with bits behind its length" 12 "203.0.113.1/24.*bits" service add x tcp 203.0.113.1/24:81
+	bad "prefix too wide" 12 "too wide.*/8" service add x tcp 128.0.0.0/1:81
+	bad "prefix without a port" 12 "port" service add x tcp 203.0.113.0/24
 	bad "port missing" 12 "port" service add x tcp "$VIP4"
 	bad "bracket missing" 12 "" service add x tcp "[2001:db8::10:80"
 	bad "protocol unknown" 12 "sctp" service add x sctp "$VIP4:81"
@@ -81,6 +86,18 @@ bad_objects() {
 	bad "service does not exist" 1 "nosuch" backend add nosuch 192.0.2.11:80
 	bad "service to set does not exist" 1 "nosuch" service set nosuch mode nat
 	bad "service to delete does not exist" 1 "nosuch" service del nosuch
+	lb -q service add many tcp "203.0.113.0/24:5000-5009" mode ipip
+	bad "overlapping services" 1 "overlaps 203.0.113.0/24:5000-5009 of service many" \
+		service add x tcp "203.0.113.0/24:5005-5014" mode ipip
+	bad "a prefix in full NAT" 1 "fullnat.*203.0.113.0/24.*dsr, ipip, gue and local" \
+		backend add many 192.0.2.11 mode fullnat
+	bad "a backend's port where all are left" 1 "leave the backend's port out" \
+		backend add many 192.0.2.11:5000
+	bad "a backend of the service's own addresses" 1 "203.0.113.7.*own address" \
+		backend add many 203.0.113.7
+	bad "a check without a port" 1 "port of 203.0.113.0/24:5000-5009" health set many tcp
+	bad "a cache of many ports" 1 "one address and port" cache on many
+	lb -q service del many
 	bad "backend exists" 1 "192.0.2.11:5000.*(already|exist)" backend add web 192.0.2.11:5000
 	bad "backend to set does not exist" 1 "192.0.2.99" backend set web 192.0.2.99:80 weight 3
 	bad "backend to drain does not exist" 1 "192.0.2.99" backend drain web 192.0.2.99:80

@@ -82,6 +82,18 @@ RULE(stateless_tcp, one->is_stateless = true)
 RULE(mss_udp, one->proto = IPPROTO_UDP; one->mss = 1400)
 RULE(mss_small, one->mss = 87)
 RULE(mss_large, one->mss = 65496)
+RULE(range_turned, one->port_last = 79)
+RULE(range_fullnat, one->port_last = 90)
+RULE(range_nat, one->port_last = 90; one->mode = LB_MODE_NAT)
+RULE(prefix_fullnat, one->vip = addr_of("203.0.113.0"); one->vip_length = 24)
+RULE(prefix_bits, one->vip_length = 24)
+RULE(prefix_whole, one->vip_length = 32)
+RULE(prefix_wide, one->vip = addr_of("128.0.0.0"); one->vip_length = 1)
+RULE(range_port, one->port_last = 90; one->mode = LB_MODE_IPIP)
+RULE(range_overlap, one->backend_count = two->backend_count = 0; one->port_last = 89;
+     two->vip = one->vip; two->port = 85; two->port_last = 94)
+RULE(range_same, one->backend_count = two->backend_count = 0; one->port_last = 89;
+     two->vip = one->vip; two->port = 80; two->port_last = 89)
 RULE(port_zero, two->port = 0)
 RULE(vip_twice, two->vip = one->vip)
 RULE(vip_any, one->vip = addr_of("0.0.0.0"))
@@ -161,6 +173,16 @@ static const struct {
 	{ mss_udp, -EINVAL, "service one: mss-clamp is for tcp only" },
 	{ mss_small, -ERANGE, "service one: mss-clamp 87 is out of range" },
 	{ mss_large, -ERANGE, "service one: mss-clamp 65496 is out of range" },
+	{ range_turned, -EINVAL, "service one: ports 80-79 are no range" },
+	{ range_fullnat, -EINVAL, "in mode fullnat an answer does not show which part of" },
+	{ range_nat, -EINVAL, "in mode nat an answer does not show which part of" },
+	{ prefix_fullnat, -EINVAL, "which part of 203.0.113.0/24:80 the client asked for" },
+	{ prefix_bits, -EINVAL, "service one: address 203.0.113.1/24:80 is no prefix" },
+	{ prefix_whole, -EINVAL, "service one: address 203.0.113.1/32:80 is no prefix" },
+	{ prefix_wide, -EINVAL, "service one: address 128.0.0.0/1:80 is too wide" },
+	{ range_port, -EINVAL, "leave the backend's port out" },
+	{ range_overlap, -EEXIST, "service two: tcp 203.0.113.1:85-94 overlaps 203.0.113.1:80-89" },
+	{ range_same, -EEXIST, "service two: tcp 203.0.113.1:80-89 overlaps" },
 	{ port_zero, -EINVAL, "service two: port 0" },
 	{ vip_twice, -EEXIST, "service two: tcp 203.0.113.1:80 is already the address of service one" },
 	{ vip_any, -EINVAL, "an unspecified address" },

@@ -321,6 +321,24 @@ static void assert_same_health(const struct lb_health_config *left,
 	assert_string_equal(left->command, right->command);
 }
 
+/* Of a service that is filled: a prefix, or a range of ports, in modes that can serve it. */
+static void make_wide(struct lb_service_config *service, bool is_v6, unsigned int number)
+{
+	char text[LB_FRONT_TEXT_SIZE];
+
+	service->mode = (enum lb_mode)(LB_MODE_LOCAL + random_below(4));
+	for (unsigned int i = 0; i < service->backend_count; i++) {
+		service->backends[i].mode = LB_MODE_INHERIT;
+		service->backends[i].port = 0;
+	}
+	(void)snprintf(text, sizeof(text), is_v6 ? "[2001:db8:%x::/%u]:%u" : "172.%u.0.0/%u:%u",
+		       100 + number, 16 + (is_v6 ? 32 : 0) + random_below(9), service->port);
+	if (random_below(2))
+		assert_int_equal(lb_front_parse(text, service, NULL), 0);
+	else if (service->health.type == LB_CHECK_NONE && service->port < 60000)
+		service->port_last = service->port + 1 + (__u16)random_below(5000);
+}
+
 static void fill_service(struct lb_service_config *service, unsigned int number)
 {
 	static const __u32 primes[] = { 251, 257, 1009, LB_SLOTS_DEFAULT };
@@ -375,6 +393,8 @@ static void fill_service(struct lb_service_config *service, unsigned int number)
 		    service->proto == IPPROTO_UDP)
 			backend->port = 0;
 	}
+	if (!random_below(4))
+		make_wide(service, is_v6, number);
 }
 
 static void assert_same_backend(const struct lb_backend_config *left,
@@ -405,6 +425,8 @@ static void assert_same(const struct lb_config *a, const struct lb_config *b)
 		assert_int_equal(left->proto, right->proto);
 		assert_true(lb_addr_is_equal(&left->vip, &right->vip));
 		assert_int_equal(left->port, right->port);
+		assert_int_equal(left->port_last, right->port_last);
+		assert_int_equal(left->vip_length, right->vip_length);
 		assert_int_equal(left->mode, right->mode);
 		assert_int_equal(left->slots, right->slots);
 		assert_int_equal(left->is_stateless, right->is_stateless);

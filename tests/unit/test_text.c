@@ -288,14 +288,115 @@ static void check_words(void **state)
 	assert_int_equal(lb_status_range_parse("200-399x", &low, &high), -EINVAL);
 }
 
+/* What is read is written the same way. */
+static void fronts_survive(void **state)
+{
+	static const struct {
+		const char *text;
+		__u8 length;
+		__u16 port, last;
+	} cases[] = {
+		{ "192.0.2.1:80", 0, 80, 0 },
+		{ "192.0.2.1:5000-5999", 0, 5000, 5999 },
+		{ "192.0.2.1:*", 0, 1, 65535 },
+		{ "192.0.2.0/24:80", 24, 80, 0 },
+		{ "192.0.2.0/24:1-2", 24, 1, 2 },
+		{ "[2001:db8::1]:80", 0, 80, 0 },
+		{ "[2001:db8::1]:80-65535", 0, 80, 65535 },
+		{ "[2001:db8::/64]:80", 64, 80, 0 },
+		{ "[2001:db8::/64]:*", 64, 1, 65535 },
+	};
+	char buf[LB_FRONT_TEXT_SIZE];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct lb_service_config service = {};
+
+		assert_int_equal(lb_front_parse(cases[i].text, &service, NULL), 0);
+		assert_int_equal(service.vip_length, cases[i].length);
+		assert_int_equal(service.port, cases[i].port);
+		assert_int_equal(service.port_last, cases[i].last);
+		assert_string_equal(lb_front_format(&service, buf), cases[i].text);
+	}
+}
+
+/* Another spelling of one address and one port is the same service. */
+static void fronts_have_one_spelling(void **state)
+{
+	struct lb_service_config service = {};
+	char buf[LB_FRONT_TEXT_SIZE];
+
+	(void)state;
+	assert_int_equal(lb_front_parse("192.0.2.1/32:80-80", &service, NULL), 0);
+	assert_string_equal(lb_front_format(&service, buf), "192.0.2.1:80");
+	assert_int_equal(lb_front_parse("[2001:db8::1/128]:1-65535", &service, NULL), 0);
+	assert_string_equal(lb_front_format(&service, buf), "[2001:db8::1]:*");
+}
+
+static void no_fronts(void **state)
+{
+	static const char *const texts[] = {
+		"",
+		":",
+		"*",
+		":*",
+		"192.0.2.1",
+		"192.0.2.1:",
+		"192.0.2.1:0",
+		"192.0.2.1:65536",
+		"192.0.2.1:1-",
+		"192.0.2.1:-1",
+		"192.0.2.1:2-1",
+		"192.0.2.1:1-65536",
+		"192.0.2.1:1-2-3",
+		"192.0.2.1:**",
+		"192.0.2.1:1 -2",
+		"192.0.2.1:+1-2",
+		"192.0.2.1/24:80",
+		"192.0.2.0/33:80",
+		"192.0.2.0/:80",
+		"192.0.2.0/24",
+		"/24:80",
+		"2001:db8::/64:80",
+		"[2001:db8::]/64:80",
+		"[2001:db8::/64:80",
+		"[2001:db8::/129]:80",
+		"[192.0.2.0/24]:80",
+		"[2001:db8::1/64]:80",
+		"[::ffff:192.0.2.0/120]:80",
+		"[2001:db8::/64]",
+		"[2001:db8::/64]80",
+		"host:1-2",
+		"999999999999999999999999999999999999999999999999999999999999/8:1",
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+		struct lb_service_config service = {};
+		struct lb_error err = { "" };
+
+		if (lb_front_parse(texts[i], &service, &err) != -EINVAL || !err.text[0])
+			fail_msg("'%s' was taken", texts[i]);
+		assert_int_equal(service.port, 0);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(addresses_round_trip),	 cmocka_unit_test(addresses_refused),
-		cmocka_unit_test(endpoints_round_trip),	 cmocka_unit_test(endpoint_without_port),
-		cmocka_unit_test(endpoints_refused),	 cmocka_unit_test(prefixes),
-		cmocka_unit_test(names_both_ways),	 cmocka_unit_test(reasons_are_told),
-		cmocka_unit_test(failures_are_one_line), cmocka_unit_test(durations),
+		cmocka_unit_test(fronts_survive),
+		cmocka_unit_test(fronts_have_one_spelling),
+		cmocka_unit_test(no_fronts),
+		cmocka_unit_test(addresses_round_trip),
+		cmocka_unit_test(addresses_refused),
+		cmocka_unit_test(endpoints_round_trip),
+		cmocka_unit_test(endpoint_without_port),
+		cmocka_unit_test(endpoints_refused),
+		cmocka_unit_test(prefixes),
+		cmocka_unit_test(names_both_ways),
+		cmocka_unit_test(reasons_are_told),
+		cmocka_unit_test(failures_are_one_line),
+		cmocka_unit_test(durations),
 		cmocka_unit_test(check_words),
 	};
 

@@ -50,7 +50,7 @@ json_t *service_json(const struct lb_service_config *service, unsigned int backe
 		     const struct lb_service_state *state)
 {
 	json_t *object, *sources = json_array();
-	char text[LB_ADDR_TEXT_SIZE], mss[LB_ADDR_TEXT_SIZE];
+	char text[LB_FRONT_TEXT_SIZE], mss[LB_ADDR_TEXT_SIZE];
 
 	for (unsigned int i = 0; i < service->source_count; i++)
 		(void)json_array_append_new(
@@ -59,12 +59,12 @@ json_t *service_json(const struct lb_service_config *service, unsigned int backe
 		"{s:s, s:s, s:s, s:s, s:i, s:b, s:s, s:o, s:o, s:{s:i, s:i, s:i, s:i}, s:i, s:o, "
 		"s:o}",
 		"service", service->name, "protocol", lb_proto_name(service->proto), "address",
-		lb_endpoint_format(&service->vip, service->port, text), "mode",
-		lb_mode_name(lb_service_mode(service)), "slots", (int)service->slots, "stateless",
-		service->is_stateless, "mss_clamp", lb_mss_format(service->mss, mss), "sources",
-		sources, "tunnel_sources", tunnel_sources_json(service), "timeouts", "syn",
-		(int)service->timeouts.syn, "established", (int)service->timeouts.established,
-		"fin", (int)service->timeouts.fin, "udp", (int)service->timeouts.udp, "backends",
+		lb_front_format(service, text), "mode", lb_mode_name(lb_service_mode(service)),
+		"slots", (int)service->slots, "stateless", service->is_stateless, "mss_clamp",
+		lb_mss_format(service->mss, mss), "sources", sources, "tunnel_sources",
+		tunnel_sources_json(service), "timeouts", "syn", (int)service->timeouts.syn,
+		"established", (int)service->timeouts.established, "fin",
+		(int)service->timeouts.fin, "udp", (int)service->timeouts.udp, "backends",
 		(int)backend_count, "dropped", json_count(state ? state->dropped : LB_UNKNOWN),
 		"history", json_count(state ? state->history : LB_UNKNOWN));
 	return add_traffic(object, state ? &state->traffic : NULL);

@@ -198,14 +198,10 @@ static int read_tuple(struct words *words, struct lb_flow_info *wanted)
 
 static const char *name_of(const struct lb_config *config, const struct lb_flow_info *wanted)
 {
-	for (unsigned int i = 0; i < config->service_count; i++) {
-		const struct lb_service_config *service = &config->services[i];
+	const struct lb_service_config *service =
+		lb_front_find(config, wanted->proto, &wanted->vip, wanted->vip_port);
 
-		if (service->proto == wanted->proto && service->port == wanted->vip_port &&
-		    lb_addr_is_equal(&service->vip, &wanted->vip))
-			return service->name;
-	}
-	return "-";
+	return service ? service->name : "-";
 }
 
 static int print_found(const struct lbctl *ctl, const struct lb_flow_info *flow)

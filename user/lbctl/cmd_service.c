@@ -105,7 +105,7 @@ static const struct setting settings[] = {
 	{ 0 },
 };
 
-/* NAME PROTO VIP:PORT */
+/* NAME PROTO VIP[/LENGTH]:PORT[-PORT] */
 static int read_head(struct words *words, struct lb_service_config *service)
 {
 	const char *name = word_need(words, "the service's name");
@@ -122,7 +122,7 @@ static int read_head(struct words *words, struct lb_service_config *service)
 	if (lb_proto_parse(proto, &service->proto))
 		return refuse_usage("service add: protocol '%s' is unknown, expected tcp or udp",
 				    proto);
-	if (lb_endpoint_parse(address, &service->vip, &service->port, NULL, &err))
+	if (lb_front_parse(address, service, &err))
 		return refuse_usage("service add: %s", err.text);
 	return EXIT_OK;
 }
@@ -257,7 +257,8 @@ const struct command cmd_service = {
 	.verbs =
 		(const struct verb[]){
 			{ "list", "show", "[NAME]", list },
-			{ "add", NULL, "NAME tcp|udp VIP:PORT [slots N] " OPTIONS, add },
+			{ "add", NULL, "NAME tcp|udp VIP[/LENGTH]:PORT[-PORT]|* [slots N] " OPTIONS,
+			  add },
 			{ "set", NULL, "NAME " OPTIONS, set },
 			{ "del", NULL, "NAME", del },
 			{ 0 },

@@ -63,7 +63,7 @@ static json_t *service_config_json(const struct lb_service_config *service)
 {
 	const struct lb_timeouts *timeouts = &service->timeouts;
 	json_t *sources = json_array(), *backends = json_array();
-	char text[LB_ADDR_TEXT_SIZE], mss[LB_ADDR_TEXT_SIZE];
+	char text[LB_FRONT_TEXT_SIZE], mss[LB_ADDR_TEXT_SIZE];
 
 	for (unsigned int i = 0; i < service->source_count; i++)
 		(void)json_array_append_new(
@@ -75,14 +75,13 @@ static json_t *service_config_json(const struct lb_service_config *service)
 		"{s:s, s:s, s:s, s:s, s:i, s:b, s:s, s:o, s:o, s:{s:i, s:i, s:i, s:i}, s:o, s:o, "
 		"s:o}",
 		"name", service->name, "protocol", lb_proto_name(service->proto), "address",
-		lb_endpoint_format(&service->vip, service->port, text), "mode",
-		lb_mode_name(lb_service_mode(service)), "slots", (int)service->slots, "stateless",
-		service->is_stateless, "mss-clamp", lb_mss_format(service->mss, mss), "sources",
-		sources, "tunnel-sources", tunnel_sources_json(service), "timeouts", "syn",
-		(int)timeouts->syn, "established", (int)timeouts->established, "fin",
-		(int)timeouts->fin, "udp", (int)timeouts->udp, "health",
-		health_config_json(&service->health), "cache", cache_config_json(&service->cache),
-		"backends", backends);
+		lb_front_format(service, text), "mode", lb_mode_name(lb_service_mode(service)),
+		"slots", (int)service->slots, "stateless", service->is_stateless, "mss-clamp",
+		lb_mss_format(service->mss, mss), "sources", sources, "tunnel-sources",
+		tunnel_sources_json(service), "timeouts", "syn", (int)timeouts->syn, "established",
+		(int)timeouts->established, "fin", (int)timeouts->fin, "udp", (int)timeouts->udp,
+		"health", health_config_json(&service->health), "cache",
+		cache_config_json(&service->cache), "backends", backends);
 }
 
 json_t *config_json(const struct lb_config *config)

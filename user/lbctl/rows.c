@@ -56,11 +56,11 @@ void service_row(const struct lbctl *ctl, struct table *table,
 		 const struct lb_service_config *service, unsigned int backend_count,
 		 const struct lb_service_state *state)
 {
-	char text[LB_ADDR_TEXT_SIZE];
+	char text[LB_FRONT_TEXT_SIZE];
 
 	table_cell(table, "%s", service->name);
 	table_cell(table, "%s", lb_proto_name(service->proto));
-	table_cell(table, "%s", lb_endpoint_format(&service->vip, service->port, text));
+	table_cell(table, "%s", lb_front_format(service, text));
 	table_cell(table, "%s%s", lb_mode_name(lb_service_mode(service)),
 		   service->is_stateless ? " stateless" : "");
 	count_cell(table, true, service->slots);

@@ -27,7 +27,9 @@ bool through_is_wanted(const struct lb_service_config *service,
 {
 	const struct lb_health_config *health = &service->health;
 
+	/* A prefix has no address of which a backend must answer rather than of another. */
 	return health->via == LB_VIA_DATAPATH && is_of(health->type, service->proto) &&
+	       !lb_front_is_wide(service) &&
 	       (!health->port || health->port == lb_backend_port(service, backend)) &&
 	       lb_backend_mode(service, backend) != LB_MODE_LOCAL;
 }

@@ -126,7 +126,7 @@ struct lb_service_config *lb_config_find_service(struct lb_config *config, const
 struct lb_backend_config *lb_config_find_backend(struct lb_service_config *service,
 						 const union lb_addr *addr, __u16 port)
 {
-	if (port == 0)
+	if (port == 0 && !service->port_last)
 		port = service->port;
 	for (unsigned int i = 0; i < service->backend_count; i++) {
 		struct lb_backend_config *backend = &service->backends[i];
@@ -141,7 +141,9 @@ struct lb_backend_config *lb_config_find_backend(struct lb_service_config *servi
 __u16 lb_backend_port(const struct lb_service_config *service,
 		      const struct lb_backend_config *backend)
 {
-	return backend->port ? backend->port : service->port;
+	if (backend->port || service->port_last)
+		return backend->port;
+	return service->port;
 }
 
 enum lb_mode lb_service_mode(const struct lb_service_config *service)

@@ -67,8 +67,15 @@ int lb_name_check(const char *name, struct lb_error *err);
 int lb_health_check(const struct lb_health_config *health, const char **key, struct lb_error *err);
 void lb_health_print(FILE *out, const struct lb_health_config *health);
 
+/* front.c: how many of 128 bits a service's address has. */
+__u32 lb_front_length(const union lb_addr *vip, __u8 vip_length);
+
 /* config_front.c: what clients see of a service; on a fault *key names it. */
 int lb_front_check(const struct lb_service_config *service, const char **key, struct lb_error *err);
+
+/* Two services of several ports or addresses of which neither is the more specific one. */
+int lb_front_find_overlap(const struct lb_config *config, struct lb_place *place,
+			  struct lb_error *err);
 
 /* config_mode.c: whether a backend's mode, family and port go with its service's. */
 int lb_mode_check(const struct lb_service_config *service, const struct lb_backend_config *backend,

@@ -83,13 +83,15 @@ static size_t collect(const struct lb_config *config, struct entry *entries)
 	for (unsigned int i = 0; i < config->service_count; i++) {
 		const struct lb_service_config *service = &config->services[i];
 
-		entries[count++] = (struct entry){
-			.addr = service->vip,
-			.port = service->port,
-			.proto = service->proto,
-			.service = (int)i,
-			.backend = -1,
-		};
+		/* Which of those with several ports or addresses may not be is asked apart. */
+		if (!lb_front_is_wide(service))
+			entries[count++] = (struct entry){
+				.addr = service->vip,
+				.port = service->port,
+				.proto = service->proto,
+				.service = (int)i,
+				.backend = -1,
+			};
 		for (unsigned int j = 0; j < service->backend_count; j++) {
 			const struct lb_backend_config *backend = &service->backends[j];
 
@@ -216,5 +218,7 @@ int lb_config_find_twin(const struct lb_config *config, struct lb_place *place,
 	if (config->service_count == 0)
 		return 0;
 	ret = find_same_name(config, place, err);
+	if (!ret)
+		ret = lb_front_find_overlap(config, place, err);
 	return ret ? ret : find_same_endpoint(config, place, err);
 }

@@ -68,11 +68,10 @@ static void print_backend(FILE *out, const struct lb_backend_config *backend)
 
 static void print_service(FILE *out, const struct lb_service_config *service)
 {
-	char text[LB_ADDR_TEXT_SIZE], prefix[LB_PREFIX_TEXT_SIZE];
+	char text[LB_FRONT_TEXT_SIZE], prefix[LB_PREFIX_TEXT_SIZE];
 
 	(void)fprintf(out, "  - name: %s\n    protocol: %s\n    address: \"%s\"\n", service->name,
-		      lb_proto_name(service->proto),
-		      lb_endpoint_format(&service->vip, service->port, text));
+		      lb_proto_name(service->proto), lb_front_format(service, text));
 	if (service->mode != LB_MODE_INHERIT && service->mode != LB_MODE_FULLNAT)
 		(void)fprintf(out, "    mode: %s\n", lb_mode_name(service->mode));
 	if (service->slots != LB_SLOTS_DEFAULT)

@@ -30,20 +30,10 @@ static int fault_here(struct reader *reader, int code, const char *text)
 		       lb_lines_find(reader->lines, &reader->place), text);
 }
 
-static int read_endpoint(struct reader *reader, const char *text, union lb_addr *addr, __u16 *port,
-			 bool *has_port)
-{
-	struct lb_error err;
-
-	reader->place.key = "address";
-	if (lb_endpoint_parse(text, addr, port, has_port, &err))
-		return fault_here(reader, -EBADMSG, err.text);
-	return 0;
-}
-
 static int read_backend(struct reader *reader, const struct lb_shape_backend *shape,
 			struct lb_backend_config *out)
 {
+	struct lb_error err;
 	bool has_port;
 
 	lb_backend_config_init(out);
@@ -57,7 +47,10 @@ static int read_backend(struct reader *reader, const struct lb_shape_backend *sh
 	out->is_drained = shape->drain && *shape->drain == LB_YES;
 	if (shape->mode)
 		out->mode = *shape->mode;
-	return read_endpoint(reader, shape->address, &out->addr, &out->port, &has_port);
+	reader->place.key = "address";
+	if (lb_endpoint_parse(shape->address, &out->addr, &out->port, &has_port, &err))
+		return fault_here(reader, -EBADMSG, err.text);
+	return 0;
 }
 
 static int read_backends(struct reader *reader, const struct lb_shape_service *shape,
@@ -171,9 +164,10 @@ static int read_service(struct reader *reader, const struct lb_shape_service *sh
 			return fault_here(reader, -EBADMSG, err.text);
 		reader->place.section = NULL;
 	}
-	ret = read_endpoint(reader, shape->address, &out->vip, &out->port, NULL);
-	if (!ret)
-		ret = read_sources(reader, shape, out);
+	reader->place.key = "address";
+	if (lb_front_parse(shape->address, out, &err))
+		return fault_here(reader, -EBADMSG, err.text);
+	ret = read_sources(reader, shape, out);
 	if (!ret)
 		ret = read_tunnel_sources(reader, shape, out);
 	if (!ret)

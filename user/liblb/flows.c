@@ -103,12 +103,13 @@ static void describe(const struct lb *lb, const struct lb_flow *flow, __u32 idle
 	info->proto = service->proto;
 	info->client = flow->client;
 	info->client_port = ntohs(flow->client_port);
-	info->vip = service->vip;
-	info->vip_port = ntohs(service->port);
+	/* A record of a service of several ports or addresses says which of them it was. */
+	info->vip = service->flags & LB_S_WIDE ? flow->source : service->vip;
+	info->vip_port = ntohs(service->flags & LB_S_WIDE ? flow->source_port : service->port);
 	info->source = flow->source;
 	info->source_port = ntohs(flow->source_port);
 	info->backend = backend->addr;
-	info->backend_port = ntohs(backend->port);
+	info->backend_port = backend->port ? ntohs(backend->port) : info->vip_port;
 	info->mode = flow->kind == LB_FLOW_RECORD ? backend->mode : LB_MODE_FULLNAT;
 	info->state = flow->state;
 	info->idle_ms = (__u32)((__u64)idle * 1000 / hz);
@@ -170,14 +171,7 @@ int lb_schedule(struct lb *lb, __u8 proto, const union lb_addr *client, __u16 cl
 
 	if (!lb->is_loaded)
 		return lb_fail(err, -ENOTCONN, "nothing is attached: 'lbctl attach IF' first");
-	for (number = 0; number < lb->meta->services; number++) {
-		const struct lb_service *service = &lb->services[number];
-
-		if (service->flags & LB_S_IN_USE && service->proto == proto &&
-		    service->port == htons(port) && lb_addr_is_equal(&service->vip, vip))
-			break;
-	}
-	if (number == lb->meta->services)
+	if (lb_service_find(lb, proto, vip, port, &number))
 		return lb_fail(err, -ENOENT, "no service at %s %s: see 'lbctl service list'",
 			       lb_proto_name(proto), lb_endpoint_format(vip, port, text));
 	hash = lb_hash_tuple(&lb->meta->tuple_key, client, vip, htons(client_port), htons(port),
@@ -192,7 +186,7 @@ int lb_schedule(struct lb *lb, __u8 proto, const union lb_addr *client, __u16 cl
 	backend = &lb->backends[lb->services[number].backend_base + owner];
 	lb_backend_config_init(out);
 	out->addr = backend->addr;
-	out->port = ntohs(backend->port);
+	out->port = backend->port ? ntohs(backend->port) : port;
 	out->weight = backend->weight;
 	out->mode = backend->mode;
 	out->is_drained = backend->flags & LB_B_DRAIN;

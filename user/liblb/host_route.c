@@ -175,9 +175,9 @@ int lb_host_routes_trim(struct lb *lb, const struct lb_host_routes *wanted, stru
 	return read_own(lb);
 }
 
-bool lb_host_routes_has(const struct lb *lb, const union lb_addr *addr)
+bool lb_host_routes_has(const struct lb *lb, const union lb_addr *addr, __u8 prefix)
 {
-	const struct lb_host_route route = { *addr, 128 };
+	const struct lb_host_route route = { *addr, prefix };
 
 	return is_among(&lb->host_routes, &route);
 }

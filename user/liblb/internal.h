@@ -19,6 +19,8 @@ enum lb_map_id {
 	LB_MAP_CONTROL,
 	LB_MAP_SERVICE_HASH,
 	LB_MAP_BACKEND_HASH,
+	LB_MAP_ZONES,
+	LB_MAP_RANGES,
 	LB_MAP_SERVICES,
 	LB_MAP_BACKENDS,
 	LB_MAP_ENDPOINTS,
@@ -86,6 +88,8 @@ struct lb {
 	struct lb_meta *meta;
 	struct lb_control *control;
 	struct lb_bucket *buckets[LB_LOOKUPS];
+	struct lb_zone *zones;
+	struct lb_range *ranges;
 	struct lb_service *services;
 	struct lb_backend *backends;
 	struct lb_endpoint *endpoints;
@@ -272,6 +276,29 @@ struct lb_maglev_owner;
 __u32 lb_health_flags(const struct lb_health_config *health); /* enum lb_service_flags */
 void lb_health_plan(const struct lb *lb, struct lb_change *change);
 void lb_health_weigh(const struct lb_service_change *service, struct lb_maglev_owner *list);
+
+/* zone.c: services of several ports or addresses. */
+struct lb_zones {
+	struct lb_zone *zones;
+	unsigned int zone_count;
+	struct lb_range *ranges;
+	unsigned int range_count;
+	__u8 lengths[LB_ZONE_LENGTHS];
+};
+
+bool lb_service_is_wide(const struct lb_service *service);
+bool lb_service_has_front(const struct lb_service *service, const struct lb_service_config *config);
+void lb_service_set_front(struct lb_service *service, const struct lb_service_config *config);
+/* What the services of a change come to. -ENOMEM, -ENOSPC. */
+int lb_zones_make(const struct lb *lb, const struct lb_change *change, struct lb_zones *out,
+		  struct lb_error *err);
+void lb_zones_free(struct lb_zones *zones);
+/* Into one half; and whether it is there. */
+void lb_zones_write(struct lb *lb, const struct lb_zones *zones, __u32 half);
+bool lb_zones_are(const struct lb *lb, const struct lb_zones *zones, __u32 half);
+/* The number of the service that a packet to this address and port (host order) is for; -ENOENT. */
+int lb_service_find(const struct lb *lb, __u8 proto, const union lb_addr *addr, __u16 port,
+		    __u32 *number);
 
 /* lookup.c */
 int lb_lookup_write(struct lb *lb, const struct lb_change *change, enum lb_lookup table,

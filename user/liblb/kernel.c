@@ -40,6 +40,8 @@ static const char *const map_names[LB_MAP_COUNT] = {
 	[LB_MAP_CONTROL] = "lb_control",
 	[LB_MAP_SERVICE_HASH] = "lb_service_hash",
 	[LB_MAP_BACKEND_HASH] = "lb_backend_hash",
+	[LB_MAP_ZONES] = "lb_zones",
+	[LB_MAP_RANGES] = "lb_ranges",
 	[LB_MAP_SERVICES] = "lb_services",
 	[LB_MAP_BACKENDS] = "lb_backends",
 	[LB_MAP_ENDPOINTS] = "lb_endpoints",
@@ -95,6 +97,8 @@ static void point_at_memory(struct lb *lb)
 	lb->control = lb->maps[LB_MAP_CONTROL].memory;
 	lb->buckets[LB_LOOKUP_SERVICES] = lb->maps[LB_MAP_SERVICE_HASH].memory;
 	lb->buckets[LB_LOOKUP_ENDPOINTS] = lb->maps[LB_MAP_BACKEND_HASH].memory;
+	lb->zones = lb->maps[LB_MAP_ZONES].memory;
+	lb->ranges = lb->maps[LB_MAP_RANGES].memory;
 	lb->services = lb->maps[LB_MAP_SERVICES].memory;
 	lb->backends = lb->maps[LB_MAP_BACKENDS].memory;
 	lb->endpoints = lb->maps[LB_MAP_ENDPOINTS].memory;
@@ -211,6 +215,9 @@ static void set_sizes(struct lb_bpf *skeleton, const struct lb_meta *meta)
 				 2 * meta->buckets[LB_LOOKUP_SERVICES]);
 	bpf_map__set_max_entries(skeleton->maps.lb_backend_hash,
 				 2 * meta->buckets[LB_LOOKUP_ENDPOINTS]);
+	bpf_map__set_max_entries(skeleton->maps.lb_zones, 2 * meta->services);
+	bpf_map__set_max_entries(skeleton->maps.lb_ranges,
+				 2 * LB_RANGES_PER_SERVICE * meta->services);
 	bpf_map__set_max_entries(skeleton->maps.lb_services, meta->services);
 	bpf_map__set_max_entries(skeleton->maps.lb_service_cpu, meta->services);
 	bpf_map__set_max_entries(skeleton->maps.lb_totals, meta->services);

@@ -57,6 +57,8 @@ static enum lb_limit limit_of(enum lb_map_id id)
 {
 	switch (id) {
 	case LB_MAP_SERVICE_HASH:
+	case LB_MAP_ZONES:
+	case LB_MAP_RANGES:
 	case LB_MAP_SERVICES:
 	case LB_MAP_SERVICE_CPU:
 	case LB_MAP_TOTALS:

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "config.h"
 #include "local.h"
 
 #define LOOPBACK_IFINDEX 1
@@ -69,7 +70,9 @@ static int list_wanted(const struct lb_change *change, struct wanted *out)
 		if (has_local || is_cached)
 			list->routes[list->count++] = (struct lb_host_route){
 				.addr = change->services[i].value.vip,
-				.prefix = 128,
+				.prefix =
+					(__u8)lb_front_length(&change->services[i].value.vip,
+							      change->services[i].value.vip_length),
 			};
 	}
 	return 0;

@@ -13,8 +13,8 @@
  */
 int lb_host_routes_add(struct lb *lb, const struct lb_host_routes *wanted, struct lb_error *err);
 int lb_host_routes_trim(struct lb *lb, const struct lb_host_routes *wanted, struct lb_error *err);
-/* Whether addr is this host's by lb_host_routes_add alone. */
-bool lb_host_routes_has(const struct lb *lb, const union lb_addr *addr);
+/* Whether addr, of so many of 128 bits, is this host's by lb_host_routes_add alone. */
+bool lb_host_routes_has(const struct lb *lb, const union lb_addr *addr, __u8 prefix);
 
 /* filter.c: our program at an interface's clsact ingress. The qdisc goes with the last filter. */
 int lb_filter_attach(struct lb *lb, __u32 ifindex, struct lb_error *err);

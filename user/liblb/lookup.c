@@ -4,6 +4,7 @@
  * beside the one in force with a seed under which every entry fits its bucket, then put into force
  * with one store.
  */
+#include <arpa/inet.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,6 +20,18 @@ struct entry {
 	__u32 value;
 };
 
+/* Zones take their numbers from the half of lb_zones that they will be in. */
+static __u32 collect_zones(const struct lb *lb, const struct lb_zones *zones, __u32 half,
+			   struct entry *list)
+{
+	const __u32 first = half ? lb->meta->services : 0;
+
+	for (unsigned int i = 0; i < zones->zone_count; i++)
+		list[i] = (struct entry){ zones->zones[i].addr, htons(zones->zones[i].length),
+					  zones->zones[i].proto | LB_ZONE_PROTO, first + i + 1 };
+	return zones->zone_count;
+}
+
 static __u32 collect_services(const struct lb *lb, const struct lb_change *change,
 			      struct entry *list)
 {
@@ -27,13 +40,15 @@ static __u32 collect_services(const struct lb *lb, const struct lb_change *chang
 	for (unsigned int i = 0; i < change->service_count; i++) {
 		const struct lb_service *value = &change->services[i].value;
 		const __u32 number = change->services[i].number;
-		const __u32 hidden = lb_host_routes_has(lb, &value->vip) ? LB_IS_HIDDEN : 0;
-		bool is_known = false;
+		const __u32 hidden = lb_host_routes_has(lb, &value->vip, 128) ? LB_IS_HIDDEN : 0;
+		bool is_known = value->vip_length;
 
-		list[count++] = (struct entry){ value->vip, value->port, value->proto,
-						LB_IS_SERVICE | number };
+		if (!lb_service_is_wide(value))
+			list[count++] = (struct entry){ value->vip, value->port, value->proto,
+							LB_IS_SERVICE | number };
 		for (unsigned int j = 0; j < i && !is_known; j++)
-			is_known = lb_addr_is_equal(&change->services[j].value.vip, &value->vip);
+			is_known = !change->services[j].value.vip_length &&
+				   lb_addr_is_equal(&change->services[j].value.vip, &value->vip);
 		if (!is_known)
 			list[count++] =
 				(struct entry){ value->vip, 0, 0, LB_IS_ADDRESS | hidden | number };
@@ -156,6 +171,27 @@ static bool is_same(const struct lb *lb, enum lb_lookup table, const struct entr
 	return present == count;
 }
 
+static int write_services(struct lb *lb, const struct lb_change *change, struct entry *list,
+			  __u32 *tags, struct lb_error *err)
+{
+	const __u32 half = LB_LOOKUP_HALF(lb->control->lookup[LB_LOOKUP_SERVICES]);
+	const __u32 count = collect_services(lb, change, list);
+	struct lb_zones zones;
+	int ret = lb_zones_make(lb, change, &zones, err);
+
+	if (ret)
+		return ret;
+	if (!lb_zones_are(lb, &zones, half) ||
+	    !is_same(lb, LB_LOOKUP_SERVICES, list,
+		     count + collect_zones(lb, &zones, half, list + count))) {
+		lb_zones_write(lb, &zones, !half);
+		ret = fill(lb, LB_LOOKUP_SERVICES, list,
+			   count + collect_zones(lb, &zones, !half, list + count), tags, err);
+	}
+	lb_zones_free(&zones);
+	return ret;
+}
+
 int lb_lookup_write(struct lb *lb, const struct lb_change *change, enum lb_lookup table,
 		    struct lb_error *err)
 {
@@ -164,9 +200,10 @@ int lb_lookup_write(struct lb *lb, const struct lb_change *change, enum lb_looku
 	__u32 *tags = calloc(most, sizeof(*tags));
 	int ret = list && tags ? 0 : lb_fail(err, -ENOMEM, "out of memory");
 
-	if (!ret) {
-		const __u32 count = table == LB_LOOKUP_SERVICES ? collect_services(lb, change, list)
-								: collect_endpoints(lb, list);
+	if (!ret && table == LB_LOOKUP_SERVICES)
+		ret = write_services(lb, change, list, tags, err);
+	if (!ret && table == LB_LOOKUP_ENDPOINTS) {
+		const __u32 count = collect_endpoints(lb, list);
 
 		if (!is_same(lb, table, list, count))
 			ret = fill(lb, table, list, count, tags, err);

@@ -22,9 +22,7 @@ static __u32 find_service(const struct lb *lb, const struct lb_service_config *c
 	for (__u32 i = 0; i < lb->meta->services; i++) {
 		const struct lb_service *service = &lb->services[i];
 
-		if (service->flags & LB_S_IN_USE && service->proto == config->proto &&
-		    service->port == htons(config->port) &&
-		    lb_addr_is_equal(&service->vip, &config->vip))
+		if (service->flags & LB_S_IN_USE && lb_service_has_front(service, config))
 			return i;
 	}
 	return NOT_FOUND;
@@ -74,15 +72,15 @@ static void fill_value(const struct lb *lb, struct lb_service_change *change)
 	const struct lb_service_config *config = change->config;
 	struct lb_service *value = &change->value;
 
-	value->vip = config->vip;
+	lb_service_set_front(value, config);
 	value->sum = lb_csum_of(&config->vip);
-	value->port = htons(config->port);
-	value->proto = config->proto;
 	value->mode = lb_service_mode(config);
 	value->slots = config->slots;
 	value->mss = config->mss;
 	value->flags = LB_S_IN_USE | (config->is_stateless ? LB_S_STATELESS : 0) |
 		       (config->cache.is_on ? LB_S_CACHED : 0);
+	if (lb_front_is_wide(config))
+		value->flags |= LB_S_WIDE;
 	if (config->proto == IPPROTO_UDP && !config->is_stateless)
 		value->flags |= LB_S_TRACKED;
 	for (unsigned int i = 0; i < config->backend_count; i++)

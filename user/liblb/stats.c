@@ -38,6 +38,8 @@ static void fill_config(const struct lb *lb, const struct lb_service *service,
 	config->proto = service->proto;
 	config->vip = service->vip;
 	config->port = ntohs(service->port);
+	config->port_last = service->port_last;
+	config->vip_length = service->vip_length;
 	config->mode = service->mode;
 	config->slots = service->slots;
 	config->mss = service->mss;

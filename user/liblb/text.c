@@ -140,7 +140,9 @@ int lb_endpoint_parse(const char *text, union lb_addr *addr, __u16 *port, bool *
 			text);
 	if (lb_addr_parse(host, &parsed))
 		return bad_address(text, host, err);
-	if (number) {
+	if (number && has_port && !strcmp(number, "*")) {
+		parsed_port = 0;
+	} else if (number) {
 		ret = parse_port(number, text, &parsed_port, err);
 		if (ret)
 			return ret;
@@ -161,8 +163,12 @@ const char *lb_endpoint_format(const union lb_addr *addr, __u16 port, char buf[L
 	bool is_v4 = lb_addr_is_v4(addr);
 
 	lb_addr_format(addr, text);
-	(void)snprintf(buf, LB_ADDR_TEXT_SIZE, "%s%.46s%s:%u", is_v4 ? "" : "[", text,
-		       is_v4 ? "" : "]", port);
+	if (port)
+		(void)snprintf(buf, LB_ADDR_TEXT_SIZE, "%s%.46s%s:%u", is_v4 ? "" : "[", text,
+			       is_v4 ? "" : "]", port);
+	else
+		(void)snprintf(buf, LB_ADDR_TEXT_SIZE, "%s%.46s%s:*", is_v4 ? "" : "[", text,
+			       is_v4 ? "" : "]");
 	return buf;
 }
 
