@@ -105,6 +105,24 @@ bad_objects() {
 	bad "namespace does not exist" 12 "nosuchns" -n nosuchns status
 }
 
+bad_health() {
+	bad "log of no such service" 1 "nosuch" health log nosuch
+	bad "log of two services" 2 "unexpected 'more'" health log web more
+	bad "monitor of a service" 2 "unexpected 'web'" monitor web
+	bad "monitor of a namespace that is none" 1 "nosuchns.*ip netns" -n nosuchns monitor
+	bad "health of no such service" 1 "nosuch" health list nosuch
+	bad "nothing to set" 2 "nothing to change" health set web
+	bad "a setting without a check" 1 "web.*type first" health set web rise 2
+	bad "check unknown" 2 "pigeon.*expected" health set web pigeon
+	bad "interval not a duration" 2 "never.*2s" health set web tcp every never
+	bad "timeout above the interval" 1 "timeout" health set web tcp every 1s timeout 5s
+	bad "rise 0" 2 "rise '0'.*1 to 100" health set web tcp rise 0
+	bad "path without a slash" 12 "path|get|slash" health set web http get healthz
+	bad "status out of range" 12 "status" health set web http status 99
+	bad "command missing" 1 "command" health set web exec
+	bad "name missing" 1 "host|name" health set web https verify on
+}
+
 bad_interfaces() {
 	bad "interface does not exist" 1 "eth9" attach eth9
 	bad "interface to detach is not attached" 1 "eth2" detach eth2
@@ -275,6 +293,7 @@ main() {
 	[ -n "$STATE" ] || die "no state.yaml for ${PREFIX}lb under /run/lbctl"
 	bad_arguments
 	bad_objects
+	bad_health
 	bad_limits
 	bad_interfaces
 	bad_surroundings

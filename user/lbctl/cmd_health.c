@@ -255,6 +255,7 @@ static int list(const struct lbctl *ctl, struct words *words)
 struct log {
 	const char *service; /* NULL: all */
 	json_t *array;	     /* NULL: text */
+	bool is_known;	     /* the service: it has events */
 };
 
 static int log_event(const struct lb_event *event, void *arg)
@@ -263,6 +264,7 @@ static int log_event(const struct lb_event *event, void *arg)
 
 	if (log->service && strcmp(log->service, event->service))
 		return 0;
+	log->is_known = true;
 	if (log->array)
 		(void)json_array_append_new(log->array, event_json(event));
 	else
@@ -273,20 +275,26 @@ static int log_event(const struct lb_event *event, void *arg)
 static int show_log(const struct lbctl *ctl, struct words *words)
 {
 	struct log log = { .service = word_take(words), .array = NULL };
-	CLEANUP(session_end) struct session session = { .ctl = ctl };
-	int code = words_end(words);
+	CLEANUP(session_end) struct session session = { 0 };
+	struct lb_service_config *service;
+	int ret, code = words_end(words);
 
+	if (!code)
+		code = session_begin(&session, ctl, false);
 	if (code)
 		return code;
-	if (lb_open(&session.lb, ctl->netns, &session.err))
-		return refuse_error(&session.err);
 	if (ctl->is_json)
 		log.array = json_array();
-	if (lb_walk_events(session.lb, 0, log_event, &log, &session.err)) {
-		json_decref(log.array);
-		return refuse_error(&session.err);
-	}
-	return log.array ? print_json(log.array) : EXIT_OK;
+	ret = lb_walk_events(session.lb, 0, log_event, &log, &session.err);
+	/* One that was removed may have events still. */
+	if (log.service && !log.is_known)
+		code = session_find_service(&session, log.service, &service);
+	if (!code && ret)
+		code = refuse_error(&session.err);
+	if (!code && log.array)
+		return print_json(log.array);
+	json_decref(log.array);
+	return code;
 }
 
 const struct command cmd_health = {
