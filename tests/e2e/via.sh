@@ -7,8 +7,9 @@ source "$(dirname "$0")/common.sh"
 
 LBD=$ROOT/lbd
 # A port for each mode, since replies of a server's port belong to one service.
-declare -A PORTS=([dsr]=80 [nat]=81 [fullnat]=82 [ipip]=83 [gue]=84)
-declare -A BROKEN=([dsr]=via_dsr [nat]=via_nat [ipip]=via_tunnel [gue]=via_tunnel)
+declare -A PORTS=([dsr]=80 [nat]=81 [fullnat]=82 [ipip]=83 [gue]=84 [dsr-udp]=85 [nat-udp]=86)
+declare -A BROKEN=([dsr]=via_dsr [nat]=via_nat [ipip]=via_tunnel [gue]=via_tunnel
+	[dsr-udp]=via_dsr [nat-udp]=via_nat)
 
 start_lbd() {
 	"$LBD" -n "${PREFIX}lb" -a none >>"$WORK/lbd.log" 2>&1 &
@@ -58,6 +59,9 @@ http {
 CONF
 	in_ns "$name" sysctl -qw net.ipv4.conf.all.arp_ignore=1 net.ipv4.conf.all.arp_announce=2
 	start_in "$name" "nginx-$name" nginx -e "$dir/error.log" -c "$dir/nginx.conf"
+	for port in 85 86; do
+		start_in "$name" "echo-$name-$port" "$PYTHON" "$TESTS/servers/udp_echo.py" "$name" $port
+	done
 	wait_for 10 is_listening "$name" 80 || die "nginx in $name does not listen"
 }
 
@@ -71,15 +75,20 @@ mend() {
 }
 
 add_services() {
-	local family mode name
+	local family mode name check
 
 	for family in 4 6; do
 		for mode in "${!PORTS[@]}"; do
 			name=$mode$family
-			lb -q service add "$name" tcp "$(vip_port $family "${PORTS[$mode]}")" mode "$mode"
+			case $mode in
+			*-udp) check=(udp send hello expect hello) ;;
+			*) check=(http) ;;
+			esac
+			lb -q service add "$name" "${check[0]/http/tcp}" \
+				"$(vip_port $family "${PORTS[$mode]}")" mode "${mode%-udp}"
 			lb -q backend add "$name" "$(backend_of $family s1 "${PORTS[$mode]}")"
 			lb -q backend add "$name" "$(backend_of $family s2 "${PORTS[$mode]}")"
-			lb -q health set "$name" http every 300ms timeout 200ms rise 1 fall 1 via datapath
+			lb -q health set "$name" "${check[@]}" every 400ms timeout 300ms rise 1 fall 2 via datapath
 		done
 	done
 }
@@ -162,7 +171,7 @@ takes_the_way() {
 	done
 }
 
-# After tens of probes there is a flow of full NAT for each backend, and no client's connection.
+# After tens of probes there is a flow of full NAT or of UDP for each backend, and no connection.
 counts_nothing() {
 	lb -q -j stats >"$WORK/stats"
 	"$PYTHON" -c '
@@ -171,8 +180,8 @@ stats = json.load(open(sys.argv[1]))
 for backend in stats["backends"]:
     if backend["connections"] or backend["failed"] or backend["active"]:
         sys.exit("%s %s has counted: %s" % (backend["service"], backend["backend"], backend))
-if len(stats["backends"]) != 20 or stats["flows"] > 8:
-    sys.exit("%d flow entries for 4 backends of full NAT" % stats["flows"])' "$WORK/stats"
+if len(stats["backends"]) != 28 or stats["flows"] > 16:
+    sys.exit("%d flow entries, not two of full NAT and one of UDP" % stats["flows"])' "$WORK/stats"
 }
 
 # Where answers could not come back, checks are direct, no server goes down, and lbd says why.

@@ -3,6 +3,7 @@
 
 With an ADDRESS it listens only there, and answers from the address that it was asked at.
 """
+import contextlib
 import select
 import socket
 import sys
@@ -36,7 +37,8 @@ def asked_at(sock, controls):
 
 def answer(sock):
     data, controls, _, peer = sock.recvmsg(65535, 256)
-    sock.sendmsg([NAME, b" ", data], asked_at(sock, controls), 0, peer)
+    with contextlib.suppress(OSError):  # without a route to the peer
+        sock.sendmsg([NAME, b" ", data], asked_at(sock, controls), 0, peer)
 
 
 def main():
