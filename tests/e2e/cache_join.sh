@@ -280,6 +280,17 @@ is_in_stats() {
 	hits client "http://$VIP4/" # it answers who has hung up meanwhile, and lives
 }
 
+# Under a SYN flood the kernel remembers nothing of a connection before the client's ACK brings its cookie.
+with_cookies() {
+	local status=0
+
+	in_ns lb sysctl -qw net.ipv4.tcp_syncookies=2
+	is_hot 4 && next_ports 400 && is_hot 6 || status=1
+	in_ns lb sysctl -qw net.ipv4.tcp_syncookies=1
+	next_ports 400
+	return "$status"
+}
+
 # Clients that hardly read fill the cache; new ones are answered by the backends.
 leaves_what_is_too_much() {
 	stop_label lbcache
@@ -288,10 +299,10 @@ leaves_what_is_too_much() {
 	hits client "http://$VIP4/"
 	start_in client hold "$PYTHON" "$TESTS/servers/hold.py" "$VIP4" 80 /blob 90
 	wait_for 5 lb_notes_bypass
+	stats_of_bypass 1.0
 	no_cache client "http://$VIP4/"
 	spread 4 80 300 1 1 1
 	next_ports 300
-	stats_of_bypass 1.0
 	stop_label hold
 	hits client "http://$VIP4/"
 	wait_for 5 stats_of_bypass 0.0
@@ -378,6 +389,7 @@ main() {
 	check "IPv6, fullnat: pages come from memory" hits client "http://[$VIP6]/"
 	check "IPv6, fullnat: one rendering for 400 connections" is_hot 6
 	next_ports 400
+	check "by SYN cookies too, as under a flood" with_cookies
 	check "clients on the host get them too" hits lb "http://$VIP4/"
 	check "stats have the hit ratio, and say when lbcache hangs" is_in_stats
 	check "full, it leaves new clients to the backends" leaves_what_is_too_much
