@@ -111,6 +111,11 @@ static int print_page(FILE *out)
 	return fputs(page_text, out) < 0 ? -EIO : 0;
 }
 
+static int print_chart_library(FILE *out)
+{
+	return fputs(chart_library_text, out) < 0 ? -EIO : 0;
+}
+
 #define TEXT "text/plain; charset=utf-8"
 #define JSON "application/json"
 
@@ -121,6 +126,7 @@ static const struct resource {
 	json_t *(*get)(void);
 } resources[] = {
 	{ "/", "text/html; charset=utf-8", print_page, NULL },
+	{ "/d3.js", "text/javascript; charset=utf-8", print_chart_library, NULL },
 	{ "/healthz", TEXT, print_health, NULL },
 	{ "/metrics", "text/plain; version=0.0.4; charset=utf-8", metrics_print, NULL },
 	{ "/api/v1/stats", JSON, NULL, get_stats },
@@ -171,7 +177,7 @@ static enum MHD_Result reply(struct MHD_Connection *connection, unsigned int sta
 	(void)MHD_add_response_header(response, "X-Content-Type-Options", "nosniff");
 	(void)MHD_add_response_header(
 		response, "Content-Security-Policy",
-		"default-src 'none'; script-src 'unsafe-inline'; style-src "
+		"default-src 'none'; script-src 'self' 'unsafe-inline'; style-src "
 		"'unsafe-inline'; connect-src 'self'; frame-ancestors 'none'");
 	ret = MHD_queue_response(connection, status, response);
 	MHD_destroy_response(response);

@@ -13,7 +13,7 @@ void admin_start(void);
 /* metrics.c: Prometheus' text format, 0.0.4. 0 or a negative errno. */
 int metrics_print(FILE *out);
 
-/* page.c: the dashboard, with a NUL at its end. */
-extern const char page_text[];
+/* page.c: the dashboard and the library that draws its charts, each with a NUL at its end. */
+extern const char page_text[], chart_library_text[];
 
 #endif
