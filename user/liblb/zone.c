@@ -119,7 +119,8 @@ struct making {
 	unsigned int room; /* of out->ranges */
 };
 
-/* Appends the ranges of one zone, whose first front is at. -ENOSPC. */
+/* Appends the ranges of one zone, whose first front is at. -ENOSPC; -E2BIG: too many in one zone.
+ */
 static int paint(struct making *making, unsigned int at)
 {
 	const struct front *zone = &making->fronts[at];
@@ -150,7 +151,9 @@ static int paint(struct making *making, unsigned int at)
 			last->high = (__u16)(making->cuts[i + 1] - 1);
 			continue;
 		}
-		if (out->range_count == making->room || out->range_count - first == LB_RANGES_MAX)
+		if (out->range_count - first == LB_RANGES_MAX)
+			return -E2BIG;
+		if (out->range_count == making->room)
 			return -ENOSPC;
 		out->ranges[out->range_count++] = (struct lb_range){
 			.low = (__u16)making->cuts[i],
@@ -191,15 +194,24 @@ static int note_length(struct lb_zones *out, __u32 length)
 static int make_zones(const struct lb *lb, struct making *making, struct lb_error *err)
 {
 	struct lb_zones *out = making->out;
+	int ret;
 
 	for (unsigned int i = 0; i < making->front_count; i++) {
 		if (!is_new_zone(making->fronts, i))
 			continue;
 		if (note_length(out, making->fronts[i].length))
 			return lb_fail(err, -ENOSPC,
-				       "services have prefixes of more than %d different lengths",
+				       "services of several ports or addresses have more than %d "
+				       "different lengths of prefixes (a single address is one): "
+				       "use fewer, or another namespace's instance",
 				       LB_ZONE_LENGTHS);
-		if (paint(making, i))
+		ret = paint(making, i);
+		if (ret == -E2BIG)
+			return lb_fail(err, -ENOSPC,
+				       "services of several ports cut the ports of one prefix into "
+				       "more than %u ranges: let fewer of them overlap there",
+				       LB_RANGES_MAX);
+		if (ret)
 			return lb_fail(err, -ENOSPC,
 				       "services of several ports cut each other into more than "
 				       "%u ranges: raise 'limits: services'",
