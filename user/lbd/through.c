@@ -187,6 +187,8 @@ bool through_waits(struct target *target, __u8 *reason, __u16 *detail)
 		return false;
 	}
 	through->has_failed = verdict != LB_CHECK_GOOD;
+	if (!through->has_failed)
+		through_untell(through);
 	through->reason = *reason;
 	through->detail = *detail;
 	timers_cancel(&lbd.timers, &through->half);

@@ -25,12 +25,14 @@ struct through {
 	bool has_direct; /* it is there */
 	__u8 reason, direct_reason;
 	__u16 detail, direct_detail;
+	char *told; /* why not through the datapath; NULL since that worked */
 };
 
 /* Why there is no way in err, or 0. */
 int through_find_way(struct through *through, struct lb_error *err);
-/* An event, once for what all backends of a service have in common. */
-void through_tell(const struct through *through, const char *why);
+/* An event; of each backend once, until the datapath works again. */
+void through_tell(struct through *through, const char *why);
+void through_untell(struct through *through);
 /* Binds to an address of this host; port 0: one that is free. */
 int through_bind_to(int fd, const union lb_addr *addr, __u16 port);
 

@@ -117,11 +117,21 @@ static int keep_port(struct through *through, const union lb_addr *source)
 	return ret;
 }
 
-void through_tell(const struct through *through, const char *why)
+void through_untell(struct through *through)
+{
+	free(through->told);
+	through->told = NULL;
+}
+
+void through_tell(struct through *through, const char *why)
 {
 	static char told[LB_TEXT_SIZE];
 	char line[LB_TEXT_SIZE];
 
+	if (through->told && !strcmp(through->told, why))
+		return;
+	through_untell(through);
+	through->told = strdup(why);
 	(void)snprintf(line, sizeof(line), "%s: checked directly, not through the datapath: %s",
 		       through->main->members->service, why);
 	if (!strcmp(told, line))
@@ -184,6 +194,7 @@ void through_free(struct through *through)
 	if (!through)
 		return;
 	forget_port(through);
+	through_untell(through);
 	free(through);
 }
 
