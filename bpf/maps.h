@@ -42,6 +42,7 @@ LB_MMAP_ARRAY(lb_health, struct lb_backend_health);
 LB_MMAP_ARRAY(lb_flows, struct lb_flow_bucket);
 LB_MMAP_ARRAY(lb_ports, struct lb_port);
 LB_MMAP_ARRAY(lb_cache, struct lb_cache);
+LB_MMAP_ARRAY(lb_cache_fates, struct lb_cache_fate); /* of lbcache, for lbd */
 LB_MMAP_ARRAY(lb_probes, struct lb_probe_port);
 LB_PERCPU_ARRAY(lb_backend_cpu, struct lb_backend_cpu_block);
 LB_PERCPU_ARRAY(lb_service_cpu, struct lb_service_cpu);

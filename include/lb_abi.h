@@ -16,7 +16,7 @@
 #include "lb_reason.h"
 #include "lb_zone_abi.h"
 
-#define LB_ABI_VERSION 4
+#define LB_ABI_VERSION 5
 
 #define LB_NAME_SIZE 32		/* a service's name with its closing NUL */
 #define LB_SERVICES_LIMIT 4096	/* a service's number fits 12 bits of a history key */
@@ -390,6 +390,7 @@ LB_ASSERT_SIZE(struct lb_backend_cpu, 128);
 LB_ASSERT_SIZE(struct lb_backend_health, 32);
 LB_ASSERT_SIZE(struct lb_port, 32);
 LB_ASSERT_SIZE(struct lb_cache_thread, 64);
+LB_ASSERT_SIZE(struct lb_cache_fate, 64);
 #undef LB_ASSERT_SIZE
 
 #endif

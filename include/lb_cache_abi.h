@@ -38,4 +38,11 @@ struct lb_cache {
 	struct lb_cache_thread thread[LB_CACHE_THREADS];
 };
 
+/* What became of lbcache's requests to a backend; all its threads count. */
+struct lb_cache_fate {
+	__u64 asked, heads, whole; /* requests, heads of answers, answers that came whole */
+	__u64 unconnected, late, cut, malformed; /* how the others failed */
+	__u64 reserved;
+};
+
 #endif

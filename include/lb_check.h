@@ -49,7 +49,12 @@ enum lb_check_verdict {
 	X(VIA_DSR, via_dsr, LB_CHECK_BAD, "answers directly, but not at the service's address: is that on its loopback, and does the server listen there?") \
 	X(VIA_TUNNEL, via_tunnel, LB_CHECK_BAD, "answers directly, but not what comes by the tunnel: does it decapsulate, and is the service's address on its loopback?") \
 	X(VIA_FULLNAT, via_fullnat, LB_CHECK_BAD, "answers directly, but not through the datapath: do its answers come in where lbctl is attached?") \
-	X(VIA_UNSENT, via_unsent, LB_CHECK_BAD, "answers directly, but the datapath does not send to it, for the reason that is named")
+	X(VIA_UNSENT, via_unsent, LB_CHECK_BAD, "answers directly, but the datapath does not send to it, for the reason that is named") \
+	X(FETCH_UNCONNECTED, fetch_unconnected, LB_CHECK_BAD, "so many of lbcache's requests in a row failed: no connection") \
+	X(FETCH_LATE, fetch_late, LB_CHECK_BAD, "so many of lbcache's requests in a row failed: too late") \
+	X(FETCH_CUT, fetch_cut, LB_CHECK_BAD, "so many of lbcache's requests in a row failed: closed before the answer was complete") \
+	X(FETCH_MALFORMED, fetch_malformed, LB_CHECK_BAD, "so many of lbcache's requests in a row failed: the answer is not of the protocol") \
+	X(FETCH_UNANSWERED, fetch_unanswered, LB_CHECK_BAD, "so many of lbcache's requests in a row got no answer")
 /* clang-format on */
 
 enum lb_check_reason {

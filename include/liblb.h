@@ -523,6 +523,7 @@ int lb_get_health(const struct lb *lb, const char *service, const union lb_addr 
 /* How attempts to open connections to a backend ended, since its number was first used. */
 struct lb_fate {
 	__u64 attempts, answered, refused, unreachable;
+	struct lb_cache_fate fetches; /* of lbcache */
 };
 
 /* Of backends by number, as lb_get_health() leaves it in hint; quickest in order of number. */
@@ -644,6 +645,8 @@ enum lb_reason lb_probe_fate(const struct lb *lb, __u8 proto, __u16 port);
 bool lb_cache_is_alive(const struct lb *lb);
 /* Of a struct lb_cache, to be mapped by who may not open the maps; the handle's. -ENOTCONN. */
 int lb_cache_descriptor(const struct lb *lb);
+/* Likewise, of count struct lb_cache_fate, by number of a backend. */
+int lb_cache_fates_descriptor(const struct lb *lb, __u32 *count);
 /*
  * Gives a thread's listening socket the connections of cached services that are for the thread. It
  * must be bound to 127.0.0.1 or ::1, by which the datapath knows it.
@@ -654,7 +657,7 @@ int lb_cache_offer(struct lb *lb, unsigned int thread, bool is_v6, int fd, struc
 struct lb_candidate {
 	union lb_addr addr;
 	__u16 port;
-	__u32 slots;
+	__u32 slots, number;
 };
 
 /* Those of a service, by the table in force: weight, health and drain count. -ENOENT, -ENOTCONN. */

@@ -19,7 +19,7 @@ static struct candidates *make(const uint32_t *weights, unsigned int count)
 	assert_non_null(candidates);
 	memset(&address, 0, sizeof(address));
 	for (unsigned int i = 0; i < count; i++)
-		candidates_add(candidates, &address, weights[i]);
+		candidates_add(candidates, &address, weights[i], i);
 	return candidates;
 }
 

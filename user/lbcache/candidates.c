@@ -17,11 +17,13 @@ struct candidates *candidates_new(unsigned int room)
 	return calloc(1, sizeof(struct candidates) + room * sizeof(struct candidate));
 }
 
-void candidates_add(struct candidates *candidates, const union address *address, uint32_t weight)
+void candidates_add(struct candidates *candidates, const union address *address, uint32_t weight,
+		    uint32_t number)
 {
 	candidates->total += weight;
-	candidates->list[candidates->count++] =
-		(struct candidate){ .address = *address, .end = candidates->total };
+	candidates->list[candidates->count++] = (struct candidate){ .address = *address,
+								    .number = number,
+								    .end = candidates->total };
 }
 
 unsigned int candidates_pick(const struct candidates *candidates, uint64_t turn)

@@ -11,14 +11,16 @@ struct candidates {
 	uint64_t total; /* of all weights */
 	struct candidate {
 		union address address;
-		uint64_t end; /* of its part: the weights up to and with it */
+		uint32_t number; /* in the maps, or SIGN_NOWHERE */
+		uint64_t end;	 /* of its part: the weights up to and with it */
 	} list[];
 };
 
 /* Empty, with room for so many; NULL: out of memory. */
 struct candidates *candidates_new(unsigned int room);
 /* Within the room. */
-void candidates_add(struct candidates *candidates, const union address *address, uint32_t weight);
+void candidates_add(struct candidates *candidates, const union address *address, uint32_t weight,
+		    uint32_t number);
 /*
  * The position in the list for a turn: turns one after the other are spread by weight as evenly as
  * can be. The list must not be empty.

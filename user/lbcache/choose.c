@@ -6,18 +6,20 @@
 #include "candidates.h"
 #include "fetch.h"
 
-/* What this worker knows of an address; made when first met. */
-static struct backend *find(struct worker *worker, const union address *address)
+/* What this worker knows of a backend; made when first met. */
+static struct backend *find(struct worker *worker, const struct candidate *candidate)
 {
 	struct backend *backend;
 
 	for (backend = worker->backends; backend; backend = backend->next) {
-		if (address_is_same(&backend->address, address))
+		if (backend->number == candidate->number &&
+		    address_is_same(&backend->address, &candidate->address))
 			return backend;
 	}
 	backend = calloc(1, sizeof(*backend));
 	if (backend) {
-		backend->address = *address;
+		backend->address = candidate->address;
+		backend->number = candidate->number;
 		backend->next = worker->backends;
 		worker->backends = backend;
 	}
@@ -36,7 +38,7 @@ struct backend *backend_choose(struct worker *worker, const struct request *requ
 	/* By weight, past those that failed just now, unless all did. */
 	at = candidates_pick(candidates, worker->counters.fetches + worker->index + nth);
 	for (unsigned int i = 0; i < candidates->count; i++) {
-		backend = find(worker, &candidates->list[(at + i) % candidates->count].address);
+		backend = find(worker, &candidates->list[(at + i) % candidates->count]);
 		if (backend && backend->failed_until_ms <= worker->now_ms)
 			break;
 	}

@@ -14,8 +14,7 @@
 
 #include "client.h"
 
-#define IDLE_MAX 32 /* connections kept to one backend by one worker */
-#define FAILED_MS 1000
+#define IDLE_MAX 32    /* connections kept to one backend by one worker */
 #define BODY_LOW 65536 /* of a request's body: below this, more is taken from the client */
 
 static void on_event(struct worker *worker, struct watch *watch, uint32_t events);
@@ -93,6 +92,7 @@ static void on_response_due(struct worker *worker, struct timer *timer)
 	struct fetch *fetch = CONTAINER(timer, struct fetch, timer);
 
 	worker->counters.timeouts++;
+	sign_failed(worker, fetch->backend, SIGN_LATE);
 	if (fetch->fill->state < FILL_DONE)
 		intake_failure(worker, fetch->fill, 504);
 	discard(worker, fetch);
@@ -100,7 +100,7 @@ static void on_response_due(struct worker *worker, struct timer *timer)
 
 static void on_connect_due(struct worker *worker, struct timer *timer)
 {
-	fetch_fail(worker, CONTAINER(timer, struct fetch, timer), 504);
+	fetch_fail(worker, CONTAINER(timer, struct fetch, timer), SIGN_LATE);
 }
 
 static void flush(struct worker *worker, struct fetch *fetch)
@@ -166,7 +166,7 @@ static void on_connected(struct worker *worker, struct fetch *fetch)
 	int error = 0;
 
 	if (getsockopt(fetch->watch.fd, SOL_SOCKET, SO_ERROR, &error, &size) || error)
-		fetch_fail(worker, fetch, 502);
+		fetch_fail(worker, fetch, SIGN_UNCONNECTED);
 	else
 		begin(worker, fetch);
 }
@@ -254,6 +254,7 @@ static struct fetch *open_fetch(struct worker *worker, struct backend *backend)
 
 	if (fd < 0) {
 		free(fetch);
+		errno = -fd;
 		return NULL;
 	}
 	fetch->backend = backend;
@@ -278,7 +279,10 @@ static bool try_next(struct worker *worker, struct fill *fill, struct client *cl
 		else
 			fetch = open_fetch(worker, backend);
 		if (!fetch)
-			backend->failed_until_ms = worker->now_ms + FAILED_MS;
+			sign_failed(worker, backend,
+				    errno == ECONNREFUSED || errno == EHOSTUNREACH
+					    ? SIGN_UNCONNECTED
+					    : SIGN_OURS);
 	}
 	if (!fetch)
 		return false;
@@ -297,6 +301,7 @@ static bool try_next(struct worker *worker, struct fill *fill, struct client *cl
 	fetch->out_len = fetch->out_limit = out_len;
 	fetch->out_at = 0;
 	worker->counters.fetches++;
+	sign_note(fetch->backend, SIGN_ASKED);
 	if (fetch->is_reused)
 		begin(worker, fetch);
 	else
@@ -323,7 +328,7 @@ void fetch_start(struct worker *worker, struct fill *fill, struct client *client
 	intake_failure(worker, fill, 502);
 }
 
-void fetch_fail(struct worker *worker, struct fetch *fetch, uint16_t status)
+void fetch_fail(struct worker *worker, struct fetch *fetch, enum sign sign)
 {
 	bool has_connected = fetch->state > FETCH_CONNECTING;
 	struct fill *fill = fill_ref(fetch->fill);
@@ -335,13 +340,11 @@ void fetch_fail(struct worker *worker, struct fetch *fetch, uint16_t status)
 			fill->state == FILL_WAITING &&
 			(!has_connected || (fetch->is_reused && is_repeatable(fetch)));
 
-	if (!has_connected || !fetch->is_reused) {
-		fetch->backend->failed_until_ms = worker->now_ms + FAILED_MS;
-		worker->counters.backend_failures++;
-	}
 	/* One that was kept too long is no sign against its backend: the same once more. */
-	if (has_connected && fetch->is_reused)
+	if (fetch->is_reused && !fetch->has_response_byte)
 		tries--;
+	else
+		sign_failed(worker, fetch->backend, sign);
 	if (is_again)
 		fetch->out = NULL;
 	fetch->client = NULL;
@@ -355,7 +358,7 @@ void fetch_fail(struct worker *worker, struct fetch *fetch, uint16_t status)
 			free(out);
 	}
 	if (!is_again)
-		intake_failure(worker, fill, status);
+		intake_failure(worker, fill, sign == SIGN_LATE ? 504 : 502);
 	fill_unref(fill);
 }
 

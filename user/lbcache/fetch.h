@@ -4,12 +4,15 @@
 #define LBCACHE_FETCH_H
 
 #include "fill.h"
+#include "sign.h"
 
 struct backend { /* as one worker sees it */
 	struct backend *next;
 	union address address;
 	struct fetch *idle; /* the newest first */
 	unsigned int idle_count;
+	uint32_t number;   /* in the maps, or SIGN_NOWHERE */
+	uint32_t failures; /* in a row */
 	uint64_t failed_until_ms;
 };
 
@@ -70,7 +73,7 @@ void fetch_read(struct worker *worker, struct fetch *fetch);
 /* ---- fetch.c, for fetch_read.c -------------------------------------------------------------- */
 
 /* No response, or a broken one: another try if nothing came yet and it may be repeated. */
-void fetch_fail(struct worker *worker, struct fetch *fetch, uint16_t status);
+void fetch_fail(struct worker *worker, struct fetch *fetch, enum sign sign);
 /* The response is whole: into the pool, or closed. */
 void fetch_release(struct worker *worker, struct fetch *fetch);
 

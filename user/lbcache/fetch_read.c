@@ -22,15 +22,15 @@ static enum outcome finish(struct worker *worker, struct fetch *fetch, bool is_k
 	fetch->is_keepable = is_keepable;
 	if (fill->state < FILL_DONE)
 		intake_end(worker, fill);
+	sign_answered(fetch->backend);
 	fetch_release(worker, fetch);
 	return ENDED;
 }
 
-static enum outcome broken(struct worker *worker, struct fetch *fetch)
+static enum outcome fail(struct worker *worker, struct fetch *fetch, enum sign sign)
 {
-	worker->counters.backend_failures++;
 	fetch->is_keepable = false;
-	fetch_fail(worker, fetch, 502);
+	fetch_fail(worker, fetch, sign);
 	return ENDED;
 }
 
@@ -41,8 +41,10 @@ static enum outcome take_chunked(struct worker *worker, struct fetch *fetch, str
 	while (bytes.len && !fetch->chunked.is_done) {
 		ssize_t ret = http_chunk_take(&fetch->chunked, bytes.at, bytes.len, &body);
 
-		if (ret < 0 || (body.len && intake_body(worker, fetch->fill, body)))
-			return broken(worker, fetch);
+		if (ret < 0)
+			return fail(worker, fetch, SIGN_MALFORMED);
+		if (body.len && intake_body(worker, fetch->fill, body))
+			return fail(worker, fetch, SIGN_OURS);
 		bytes.at += ret;
 		bytes.len -= (size_t)ret;
 	}
@@ -71,7 +73,7 @@ static enum outcome take_body(struct worker *worker, struct fetch *fetch, struct
 		break;
 	}
 	if (bytes.len && intake_body(worker, fetch->fill, bytes))
-		return broken(worker, fetch);
+		return fail(worker, fetch, SIGN_OURS);
 	if (fetch->framing == HTTP_BODY_LENGTH && fetch->left == 0)
 		return finish(worker, fetch, fetch->is_keepable && surplus == 0);
 	return MORE;
@@ -84,7 +86,7 @@ static enum outcome keep(struct worker *worker, struct fetch *fetch, struct text
 
 	if (!kept || bytes.len > INTERIM_MAX) {
 		free(kept);
-		return broken(worker, fetch);
+		return fail(worker, fetch, SIGN_MALFORMED);
 	}
 	memcpy(kept, bytes.at, bytes.len);
 	free(fetch->in);
@@ -103,10 +105,12 @@ static enum outcome take_final(struct worker *worker, struct fetch *fetch, struc
 	fetch->left = head->content_length;
 	fetch->is_keepable = !head->is_close && head->minor == 1;
 	fetch->state = FETCH_BODY;
+	sign_note(fetch->backend, SIGN_HEAD);
 	if (!intake_head(worker, fill, bytes.at, head, (uint32_t)delay)) {
 		fetch->is_keepable = fetch->is_keepable && bytes.len == head->length &&
 				     (head->framing == HTTP_BODY_NONE ||
 				      (head->framing == HTTP_BODY_LENGTH && fetch->left == 0));
+		sign_answered(fetch->backend);
 		fetch_release(worker, fetch);
 		return ENDED;
 	}
@@ -133,11 +137,13 @@ static enum outcome take_heads(struct worker *worker, struct fetch *fetch, struc
 		if (len == -EAGAIN)
 			return keep(worker, fetch, bytes);
 		if (len < 0)
-			return broken(worker, fetch);
+			return fail(worker, fetch, SIGN_MALFORMED);
 		fetch->in_len = 0;
 		if (head.status == 101) {
 			if (!fetch->client || !fetch->fill->request->head.has_upgrade)
-				return broken(worker, fetch);
+				return fail(worker, fetch, SIGN_MALFORMED);
+			sign_note(fetch->backend, SIGN_HEAD);
+			sign_answered(fetch->backend);
 			fetch->state = FETCH_TUNNEL;
 			timer_stop(&fetch->timer);
 			client_begin_tunnel(worker, fetch->client, bytes, &head);
@@ -160,9 +166,7 @@ static enum outcome take_end(struct worker *worker, struct fetch *fetch)
 {
 	if (fetch->state == FETCH_BODY && fetch->framing == HTTP_BODY_CLOSE)
 		return finish(worker, fetch, false);
-	fetch->is_keepable = false;
-	fetch_fail(worker, fetch, 502);
-	return ENDED;
+	return fail(worker, fetch, SIGN_CUT);
 }
 
 static bool is_ahead(const struct fetch *fetch)

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "candidates.h"
+#include "sign.h"
 #include "worker.h"
 
 #include "lb_abi.h"
@@ -202,7 +203,7 @@ static int set_backends(struct service *service, const struct view_service *view
 	if (!candidates)
 		return -ENOMEM;
 	for (unsigned int i = 0; i < view->backend_count; i++)
-		candidates_add(candidates, &list[i].address, list[i].slots);
+		candidates_add(candidates, &list[i].address, list[i].slots, list[i].number);
 	candidates_replace(join.server, service, candidates);
 	return 0;
 }
@@ -274,16 +275,18 @@ void join_publish(uint64_t now_ms)
 /* ---- the keeper's messages ------------------------------------------------------------------ */
 
 /* The maps may be other ones than before: what was mapped stays, since threads write to it. */
-static int take_map(int fd)
+static int take_map(int fd, int fates_fd, uint32_t backends)
 {
 	const struct join_message answer = { .kind = JOIN_LISTENERS, .has_v6 = join.has_v6 };
 	struct server *server = join.server;
 	struct lb_cache *shared =
 		mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 
+	int ret = sign_map(fates_fd, backends);
+
 	(void)close(fd);
-	if (shared == MAP_FAILED)
-		return -errno;
+	if (shared == MAP_FAILED || ret)
+		return ret ? ret : -ENOMEM;
 	__atomic_store_n(&join.shared, shared, __ATOMIC_RELEASE);
 	for (unsigned int i = 0; i < server->worker_count; i++) {
 		shared->thread[i].bypass = 0;
@@ -304,7 +307,7 @@ static int take_message(void)
 		return ret;
 	switch (message.kind) {
 	case JOIN_MAP:
-		ret = fd_count == 1 ? take_map(fds[0]) : -EPROTO;
+		ret = fd_count == 2 ? take_map(fds[0], fds[1], message.backends) : -EPROTO;
 		break;
 	case JOIN_READY:
 		__atomic_store_n(&join.shared->threads, join.server->worker_count,

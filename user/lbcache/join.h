@@ -11,7 +11,7 @@
 
 /* Of both over one stream; descriptors come with the first byte. */
 enum join_kind {
-	JOIN_MAP = 1,	/* keeper: of struct lb_cache, one descriptor */
+	JOIN_MAP = 1,	/* keeper: of struct lb_cache and struct lb_cache_fate, two descriptors */
 	JOIN_LISTENERS, /* the answer: two descriptors a thread, IPv4 and IPv6; -1 is left out */
 	JOIN_READY,	/* keeper: the datapath has them */
 	JOIN_VIEW,	/* keeper: services that follow */
@@ -21,7 +21,8 @@ struct join_message {
 	uint32_t kind;
 	uint32_t length; /* of what follows */
 	uint32_t threads;
-	uint32_t has_v6; /* of JOIN_LISTENERS */
+	uint32_t has_v6;   /* of JOIN_LISTENERS */
+	uint32_t backends; /* of JOIN_MAP: that there may be */
 };
 
 #define JOIN_FDS_MAX (2 * WORKERS_MAX)
@@ -41,7 +42,7 @@ struct view_rule {
 
 struct view_backend {
 	union address address;
-	uint32_t slots;
+	uint32_t slots, number;
 };
 
 /* ---- join.c: of the process that meets clients ---------------------------------------------- */

@@ -64,7 +64,7 @@ static void put_service(const struct keeper *keeper, const struct lb_service_con
 		put(out, &rule, sizeof(rule));
 	}
 	for (unsigned int i = 0; i < count; i++) {
-		struct view_backend backend = { .slots = list[i].slots };
+		struct view_backend backend = { .slots = list[i].slots, .number = list[i].number };
 
 		address_make(&backend.address, &list[i].addr, list[i].port);
 		put(out, &backend, sizeof(backend));
@@ -181,14 +181,15 @@ static int offer(struct keeper *keeper, const int *fds, const struct join_messag
 /* The sockets are lbcache's alone, so that they close when it is killed. */
 static int join(struct keeper *keeper)
 {
-	const struct join_message map = { .kind = JOIN_MAP };
-	const int descriptor = lb_cache_descriptor(keeper->lb);
+	struct join_message map = { .kind = JOIN_MAP };
+	const int descriptors[] = { lb_cache_descriptor(keeper->lb),
+				    lb_cache_fates_descriptor(keeper->lb, &map.backends) };
 	struct join_message answer;
 	int fds[JOIN_FDS_MAX], ret;
 	unsigned int count = 0;
 	void *data = NULL;
 
-	ret = join_send(keeper->fd, &map, NULL, &descriptor, 1);
+	ret = join_send(keeper->fd, &map, NULL, descriptors, 2);
 	if (!ret)
 		ret = join_receive(keeper->fd, &answer, &data, fds, &count);
 	if (ret)

@@ -22,6 +22,7 @@
 #include "options.h"
 #include "rights.h"
 #include "service_manager.h"
+#include "sign.h"
 
 #include "liblb.h"
 
@@ -129,7 +130,7 @@ static void add_alone(struct server *server, const struct options *options)
 	service->is_served = true;
 	service->candidates = candidates_new(options->backend_count);
 	for (unsigned int i = 0; service->candidates && i < options->backend_count; i++)
-		candidates_add(service->candidates, &options->backends[i], 1);
+		candidates_add(service->candidates, &options->backends[i], 1, SIGN_NOWHERE);
 }
 
 static int listen_all(struct server *server)

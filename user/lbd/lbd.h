@@ -53,6 +53,13 @@ struct target {
 	void *own;
 };
 
+/* What passive_fetch.c knows of it: of lbcache's requests, whose answers are heard to their end. */
+struct passive_fetch {
+	struct lb_cache_fate seen,
+		since;		 /* as read last, as they were when one was answered last */
+	__u64 first_ns, wait_ns; /* as below */
+};
+
 /* What passive.c knows of a backend. */
 struct passive {
 	__u32 number; /* whose counters these are, ~0: not in the maps */
@@ -66,6 +73,7 @@ struct passive {
 	__u64 back_ns;	      /* when it came back last */
 	unsigned int strikes; /* times it was taken out in a row */
 	unsigned int others;  /* of its service, that would be left */
+	struct passive_fetch fetch;
 };
 
 struct member {
@@ -165,6 +173,17 @@ int passive_load(void); /* -ENOMEM */
 /* Taken out so short a time ago that good results do not count yet. */
 bool passive_holds(const struct member *member);
 void passive_note_up(struct member *member);
+#define PASSIVE_WINDOW_MS 3000u /* attempts lie within; a client that asks again takes longer */
+
+/* ---- passive_fetch.c: what becomes of lbcache's requests ----------------------------------------
+ */
+
+/* From here on, as if nothing had been asked before. */
+void passive_fetch_restart(struct passive_fetch *fetch, const struct lb_cache_fate *seen);
+/* Another look. True: a whole answer has come since the last one. */
+bool passive_fetch_note(struct passive_fetch *fetch, const struct lb_cache_fate *seen, __u64 now);
+/* Why the backend is to be taken out, by how many attempts of at least so many; or LB_C_NONE. */
+__u8 passive_fetch_judge(struct passive_fetch *fetch, __u64 least, __u64 now, __u64 *attempts);
 
 /* ---- probe.c: when a target is probed ----------------------------------------------------------
  */

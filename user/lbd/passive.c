@@ -13,7 +13,6 @@
 #define TICK_MS 25u
 #define ATTEMPTS 5u	  /* in a row, of several flows: one client alone proves nothing */
 #define TRIAL_ATTEMPTS 3u /* of a backend that has failed before */
-#define WINDOW_MS 3000u	  /* they lie within; a client that asks again takes longer */
 #define PATIENCE_MS 100u  /* without any answer, longer where answers take long */
 #define PATIENCE_MAX_MS 1000u
 #define BACKOFF_MS 1000u /* until it may come back; doubled with each time in a row */
@@ -61,14 +60,20 @@ static void restart(struct passive *passive)
 	passive->first_ns = 0;
 }
 
-static void take_out(struct member *member, __u8 reason, __u64 now)
+static void restart_all(struct passive *passive)
+{
+	restart(passive);
+	passive_fetch_restart(&passive->fetch, &passive->seen.fetches);
+}
+
+/* After so many attempts, of which the first was seen at began. */
+static void take_out(struct member *member, __u8 reason, __u64 attempts, __u64 began, __u64 now)
 {
 	struct passive *passive = &member->passive;
 	const bool was_on_trial = is_on_trial(member);
-	const __u64 attempts = passive->seen.attempts - passive->since.attempts;
 
 	if (!was_on_trial && is_last(member)) {
-		restart(passive);
+		restart_all(passive);
 		return;
 	}
 	if (now > passive->back_ns + FORGIVEN_MS * MS)
@@ -78,9 +83,9 @@ static void take_out(struct member *member, __u8 reason, __u64 now)
 		passive->strikes++;
 	member->wanted.reason = reason;
 	member->wanted.detail = attempts < 0xffff ? (__u16)attempts : 0xffff;
-	member->wanted.took_us = (__u32)((now - passive->first_ns) / 1000);
+	member->wanted.took_us = (__u32)((now - began) / 1000);
 	member_change(member, LB_HEALTH_DOWN);
-	restart(passive);
+	restart_all(passive);
 }
 
 static void begin_trial(struct member *member)
@@ -90,16 +95,20 @@ static void begin_trial(struct member *member)
 	member->wanted.took_us = 0;
 	member->wanted.cut = TRIAL_CUT;
 	member->has_verdict = true;
-	member->passive.since = member->passive.seen;
+	restart_all(&member->passive);
 	member_tell(member, LB_EVENT_WEIGHT);
 	lbd.is_dirty = true;
 }
 
-static void find_good(struct member *member)
+/* It is, where no check has the say: after an answer, for which the first attempt waited so long.
+ */
+static void find_good(struct member *member, __u64 wait_ns)
 {
+	if (!is_on_trial(member) && (member->target || member->wanted.health != LB_HEALTH_UNKNOWN))
+		return;
 	member->wanted.reason = LB_C_LIVE_ANSWERED;
 	member->wanted.detail = 0;
-	member->wanted.took_us = (__u32)(member->passive.wait_ns / 1000);
+	member->wanted.took_us = (__u32)(wait_ns / 1000);
 	member_change(member, LB_HEALTH_UP);
 }
 
@@ -111,7 +120,7 @@ bool passive_holds(const struct member *member)
 void passive_note_up(struct member *member)
 {
 	member->passive.back_ns = now_ns();
-	restart(&member->passive);
+	restart_all(&member->passive);
 }
 
 /* ---- judging --------------------------------------------------------------------------------- */
@@ -127,8 +136,7 @@ static void note_answer(struct member *member, __u64 now)
 		passive->wait_ns = waited;
 	passive->has_answered = true;
 	restart(passive);
-	if (is_on_trial(member) || (!member->target && member->wanted.health == LB_HEALTH_UNKNOWN))
-		find_good(member);
+	find_good(member, passive->wait_ns);
 }
 
 static __u64 patience_ns(const struct passive *passive)
@@ -146,13 +154,12 @@ static __u64 patience_ns(const struct passive *passive)
  * has clients of its own. That ICMP says unreachable counts for no more than the attempts that
  * there were, since anybody may send it.
  */
-static __u8 judge(const struct member *member, __u64 now)
+static __u8 judge(const struct member *member, __u64 least, __u64 now)
 {
 	const struct passive *passive = &member->passive;
 	const struct lb_fate *seen = &passive->seen, *since = &passive->since;
 	const __u64 refused = seen->refused - since->refused;
 	const __u64 unreachable = seen->unreachable - since->unreachable;
-	const __u64 least = is_on_trial(member) ? TRIAL_ATTEMPTS : ATTEMPTS;
 
 	if (seen->attempts - since->attempts < least)
 		return LB_C_NONE;
@@ -166,20 +173,40 @@ static __u8 judge(const struct member *member, __u64 now)
 	return LB_C_NONE;
 }
 
+/* What lbcache asks is judged by itself: a server that opens connections may still cut answers. */
+static bool watch_fetches(struct member *member, __u64 least, __u64 now)
+{
+	struct passive_fetch *fetch = &member->passive.fetch;
+	__u64 attempts;
+	__u8 reason;
+
+	if (passive_fetch_note(fetch, &member->passive.seen.fetches, now)) {
+		find_good(member, fetch->wait_ns);
+		return false;
+	}
+	reason = passive_fetch_judge(fetch, least, now, &attempts);
+	if (reason)
+		take_out(member, reason, attempts, fetch->first_ns, now);
+	return reason;
+}
+
 static void watch(struct member *member, const struct lb_fate *fate, __u64 now)
 {
 	struct passive *passive = &member->passive;
 	const bool is_answered = fate->answered != passive->seen.answered;
+	const __u64 least = is_on_trial(member) ? TRIAL_ATTEMPTS : ATTEMPTS;
 	__u8 reason;
 
 	passive->seen = *fate;
 	if (is_out(member)) {
-		restart(passive);
+		restart_all(passive);
 		if (!member->target && member->wanted.health == LB_HEALTH_DOWN &&
 		    now >= passive->hold_ns)
 			begin_trial(member);
 		return;
 	}
+	if (watch_fetches(member, least, now))
+		return;
 	if (is_answered) {
 		note_answer(member, now);
 		return;
@@ -188,10 +215,11 @@ static void watch(struct member *member, const struct lb_fate *fate, __u64 now)
 		return;
 	if (!passive->first_ns)
 		passive->first_ns = now;
-	reason = judge(member, now);
+	reason = judge(member, least, now);
 	if (reason)
-		take_out(member, reason, now);
-	else if (!is_on_trial(member) && now - passive->first_ns > WINDOW_MS * MS)
+		take_out(member, reason, passive->seen.attempts - passive->since.attempts,
+			 passive->first_ns, now);
+	else if (!is_on_trial(member) && now - passive->first_ns > PASSIVE_WINDOW_MS * MS)
 		restart(passive);
 }
 
@@ -246,7 +274,7 @@ static void look(void)
 			passive->is_new = false;
 			passive->seen = fates[i];
 			passive->has_answered = fates[i].answered;
-			restart(passive);
+			restart_all(passive);
 		}
 		watch(watched[i], &fates[i], now);
 	}

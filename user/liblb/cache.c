@@ -110,6 +110,14 @@ int lb_cache_descriptor(const struct lb *lb)
 	return lb->is_loaded ? lb->maps[LB_MAP_CACHE].fd : -ENOTCONN;
 }
 
+int lb_cache_fates_descriptor(const struct lb *lb, __u32 *count)
+{
+	if (!lb->is_loaded)
+		return -ENOTCONN;
+	*count = lb->meta->backends;
+	return lb->maps[LB_MAP_CACHE_FATES].fd;
+}
+
 int lb_cache_offer(struct lb *lb, unsigned int thread, bool is_v6, int fd, struct lb_error *err)
 {
 	const __u32 key = LB_CACHE_SOCK(thread, is_v6);
@@ -171,7 +179,8 @@ static unsigned int list_owners(const struct lb *lb, const struct lb_service *se
 		    lb->backends[at].flags & LB_B_IN_USE)
 			list[count++] = (struct lb_candidate){ .addr = lb->backends[at].addr,
 							       .port = ntohs(lb->backends[at].port),
-							       .slots = slots[owner] };
+							       .slots = slots[owner],
+							       .number = at };
 	}
 	free(slots);
 	return count;

@@ -71,7 +71,8 @@ int lb_get_fates(const struct lb *lb, const __u32 *hints, unsigned int count, st
 		out[i] = (struct lb_fate){ .attempts = totals[i].connections,
 					   .answered = totals[i].answered,
 					   .refused = totals[i].refused,
-					   .unreachable = totals[i].unreachable };
+					   .unreachable = totals[i].unreachable,
+					   .fetches = lb->cache_fates[hints[i]] };
 	free(totals);
 	return ret;
 }

@@ -32,6 +32,7 @@ enum lb_map_id {
 	LB_MAP_FLOWS,
 	LB_MAP_PORTS,
 	LB_MAP_CACHE,
+	LB_MAP_CACHE_FATES,
 	LB_MAP_PROBES,
 	LB_MAP_MMAPPED, /* the maps before this one are mapped into memory */
 	LB_MAP_BACKEND_CPU = LB_MAP_MMAPPED,
@@ -101,6 +102,7 @@ struct lb {
 	struct lb_flow *flows;
 	struct lb_port *ports;
 	struct lb_cache *cache;
+	struct lb_cache_fate *cache_fates; /* by backend */
 	struct lb_probe_port *probes;
 	char notices[LB_NOTICES][LB_TEXT_SIZE];
 	unsigned int notice_count, notice_next;

@@ -53,6 +53,7 @@ static const char *const map_names[LB_MAP_COUNT] = {
 	[LB_MAP_FLOWS] = "lb_flows",
 	[LB_MAP_PORTS] = "lb_ports",
 	[LB_MAP_CACHE] = "lb_cache",
+	[LB_MAP_CACHE_FATES] = "lb_cache_fates",
 	[LB_MAP_PROBES] = "lb_probes",
 	[LB_MAP_BACKEND_CPU] = "lb_backend_cpu",
 	[LB_MAP_SERVICE_CPU] = "lb_service_cpu",
@@ -110,6 +111,7 @@ static void point_at_memory(struct lb *lb)
 	lb->flows = lb->maps[LB_MAP_FLOWS].memory;
 	lb->ports = lb->maps[LB_MAP_PORTS].memory;
 	lb->cache = lb->maps[LB_MAP_CACHE].memory;
+	lb->cache_fates = lb->maps[LB_MAP_CACHE_FATES].memory;
 	lb->probes = lb->maps[LB_MAP_PROBES].memory;
 }
 
@@ -226,6 +228,7 @@ static void set_sizes(struct lb_bpf *skeleton, const struct lb_meta *meta)
 				 (meta->backends + LB_CPU_BLOCK - 1) / LB_CPU_BLOCK);
 	bpf_map__set_max_entries(skeleton->maps.lb_bases, meta->backends);
 	bpf_map__set_max_entries(skeleton->maps.lb_health, meta->backends);
+	bpf_map__set_max_entries(skeleton->maps.lb_cache_fates, meta->backends);
 	bpf_map__set_max_entries(skeleton->maps.lb_sources, meta->backends);
 	bpf_map__set_max_entries(skeleton->maps.lb_endpoints, meta->backends);
 	bpf_map__set_max_entries(skeleton->maps.lb_slots, meta->lines);
