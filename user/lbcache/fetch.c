@@ -336,9 +336,10 @@ void fetch_fail(struct worker *worker, struct fetch *fetch, enum sign sign)
 	char *out = fetch->out;
 	size_t len = fetch->out_len;
 	unsigned int tries = fetch->tries;
-	bool is_again = !fetch->has_response_byte && tries < TRIES_MAX &&
-			fill->state == FILL_WAITING &&
-			(!has_connected || (fetch->is_reused && is_repeatable(fetch)));
+	/* RFC 9110 9.2.2: what may be repeated is, once where the backend had its chance. */
+	bool is_again =
+		!fetch->has_response_byte && tries < TRIES_MAX && fill->state == FILL_WAITING &&
+		(!has_connected || (is_repeatable(fetch) && (fetch->is_reused || tries == 1)));
 
 	/* One that was kept too long is no sign against its backend: the same once more. */
 	if (fetch->is_reused && !fetch->has_response_byte)
