@@ -402,6 +402,8 @@ metrics() {
 	[ "$(metric requests_total)" = $((requests + 2)) ]
 	[ "$(metric 'not_stored_total{reason="private"}')" = $((private + 1)) ]
 	[ "$(metric hit_ratio)" != 0.000000 ]
+	[ "$(metric 'service_hits_total{service="alone"}')" = $((hits + 1)) ]
+	[ "$(metric 'service_requests_total{service="alone"}')" = $((requests + 2)) ]
 	promtool check metrics <"$WORK/metrics"
 	[ "$(in_ns lb curl -sS -o /dev/null -w '%{http_code}' http://127.0.0.1:9407/)" = 404 ]
 }

@@ -249,6 +249,27 @@ object_has() {
 	lb -j stats | "$PYTHON" -c "import json, sys; cache = json.load(sys.stdin)['cache']; sys.exit(not ($1))"
 }
 
+# Each service has figures of its own, which add up to those of all.
+services_have_figures() {
+	local before
+
+	before=$(lb -j cache status)
+	hits client "http://$VIP4/"
+	hits client "http://[$VIP6]/"
+	lb -j cache status | "$PYTHON" -c '
+import json, sys
+before, after = json.loads(sys.argv[1]), json.load(sys.stdin)
+def of(status, name, key):
+    return [service[key] for service in status["services"] if service["service"] == name][0]
+for name in "web", "web6":
+    assert of(after, name, "hits") > of(before, name, "hits"), name
+    assert of(after, name, "bytes_out") > of(before, name, "bytes_out"), name
+assert of(after, "pages", "hits") == of(before, "pages", "hits")
+for key in "requests", "hits", "misses", "bytes_out":
+    assert sum(service[key] for service in after["services"]) == after[key], key' "$before"
+	lb cache status | grep -qE '^web6 +[0-9.]+% +[0-9]'
+}
+
 # A command says who hangs and what helps, and does not wait for ever.
 is_named_hung() {
 	local words text pid=$1
@@ -392,6 +413,7 @@ main() {
 	check "by SYN cookies too, as under a flood" with_cookies
 	check "clients on the host get them too" hits lb "http://$VIP4/"
 	check "stats have the hit ratio, and say when lbcache hangs" is_in_stats
+	check "each service has figures of its own" services_have_figures
 	check "full, it leaves new clients to the backends" leaves_what_is_too_much
 	check "the backend is told the client's address" client_is_told
 	check "rules are followed" rules_are_followed

@@ -56,6 +56,7 @@ static void pass(struct worker *worker, struct client *client, const char *data,
 {
 	client->source = FROM_PASS;
 	worker->counters.passes++;
+	service_counters_of(worker, client->service)->passes++;
 	worker->counters.why[why]++;
 	if (copy_request(worker, client, data, policy, TEXT_NONE, 0))
 		fetch_alone(worker, client, why);
@@ -64,12 +65,17 @@ static void pass(struct worker *worker, struct client *client, const char *data,
 static void hit(struct worker *worker, struct client *client, struct object *object,
 		const char *data, enum client_source source)
 {
+	struct service_counters *own = service_counters_of(worker, client->service);
+
 	client->source = (uint8_t)source;
 	(void)__atomic_add_fetch(&object->hits, 1, __ATOMIC_RELAXED);
-	if (source == FROM_STALE)
+	if (source == FROM_STALE) {
 		worker->counters.stale_hits++;
-	else
+		own->stale_hits++;
+	} else {
 		worker->counters.hits++;
+		own->hits++;
+	}
 	reply_object(worker, client, object, data, &worker->head);
 }
 
@@ -106,6 +112,7 @@ static void miss(struct worker *worker, struct client *client, const char *data,
 		return;
 	}
 	worker->counters.misses++;
+	service_counters_of(worker, client->service)->misses++;
 	client->source = FROM_MISS;
 	if (query->policy->is_alone) {
 		object_unref(stale);
@@ -116,6 +123,7 @@ static void miss(struct worker *worker, struct client *client, const char *data,
 	object_unref(stale);
 	if (object && !object->is_mark) {
 		worker->counters.misses--;
+		service_counters_of(worker, client->service)->misses--;
 		hit(worker, client, object, data, FROM_HIT);
 		return;
 	}

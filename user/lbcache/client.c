@@ -226,6 +226,7 @@ static void begin_answer(struct worker *worker, struct client *client, const cha
 	const struct http_head *head = &worker->head;
 
 	worker->counters.requests++;
+	service_counters_of(worker, client->service)->requests++;
 	timer_stop(&client->timer);
 	client->began_ms = worker->now_ms;
 	client->sent = 0;
@@ -324,6 +325,7 @@ static void read_requests(struct worker *worker, struct client *client)
 void client_answered(struct worker *worker, struct client *client)
 {
 	worker->counters.bytes_out += client->sent;
+	service_counters_of(worker, client->service)->bytes_out += client->sent;
 	timer_stop(&client->body_timer);
 	if (!client->is_body_done)
 		client->is_closing = true;

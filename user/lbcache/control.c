@@ -13,6 +13,7 @@
 
 #include "handover.h"
 #include "metrics.h"
+#include "status.h"
 #include "worker.h"
 
 #define LINE_MAX_SIZE 16384
@@ -26,43 +27,6 @@ struct control {
 static uint64_t now_ms(const struct server *server)
 {
 	return __atomic_load_n(&server->workers[0]->now_ms, __ATOMIC_RELAXED);
-}
-
-/* ---- status --------------------------------------------------------------------------------- */
-
-static json_t *reasons_json(const struct counters *sum)
-{
-	json_t *json = json_object();
-
-	for (unsigned int i = 1; i < WHY_COUNT; i++) {
-		if (sum->why[i])
-			(void)json_object_set_new(json, reason_word((enum reason)i),
-						  json_integer((json_int_t)sum->why[i]));
-	}
-	return json;
-}
-
-static json_t *status(const struct server *server)
-{
-	struct counters sum;
-	struct store_counts store;
-
-	server_sum(server, &sum);
-	store_count(server->store, &store);
-	return json_pack(
-		"{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:f, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, "
-		"s:I, s:I, s:I, s:I, s:f, s:o}",
-		"requests", (json_int_t)sum.requests, "hits", (json_int_t)sum.hits, "stale",
-		(json_int_t)sum.stale_hits, "misses", (json_int_t)sum.misses, "collapsed",
-		(json_int_t)sum.collapsed, "revalidated", (json_int_t)sum.revalidated, "passed",
-		(json_int_t)sum.passes, "hit_ratio", counters_hit_ratio(&sum), "refused",
-		(json_int_t)sum.refused, "errors", (json_int_t)sum.errors, "fetches",
-		(json_int_t)sum.fetches, "retries", (json_int_t)sum.retries, "backend_failures",
-		(json_int_t)sum.backend_failures, "timeouts", (json_int_t)sum.timeouts,
-		"connections", (json_int_t)sum.active, "bytes_out", (json_int_t)sum.bytes_out,
-		"objects", (json_int_t)store.objects, "bytes", (json_int_t)store.bytes, "limit",
-		(json_int_t)store.limit, "evicted", (json_int_t)store.evicted, "bypass_ratio",
-		server_bypass_ratio(server), "not_stored", reasons_json(&sum));
 }
 
 /* ---- objects -------------------------------------------------------------------------------- */
@@ -271,7 +235,7 @@ static json_t *answer(struct server *server, char *line)
 	else
 		rest = line + strlen(line);
 	if (!strcmp(line, "status"))
-		return status(server);
+		return status_json(server);
 	if (!strcmp(line, "hot"))
 		return list_hot(server, rest);
 	if (!strcmp(line, "why"))

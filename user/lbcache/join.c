@@ -208,6 +208,18 @@ static int set_backends(struct service *service, const struct view_service *view
 	return 0;
 }
 
+static void warn_of_places(void)
+{
+	static bool has_said;
+
+	if (!has_said)
+		(void)fprintf(stderr,
+			      "lbcache: more than %d services have been cached since the start, so "
+			      "the newest are not served: start it anew\n",
+			      SERVICES_MAX);
+	has_said = true;
+}
+
 static int take_service(const char **at, const char *end, bool *is_named)
 {
 	const struct view_service *view = (const void *)*at;
@@ -219,8 +231,10 @@ static int take_service(const char **at, const char *end, bool *is_named)
 	*at = (const char *)(backends + view->backend_count);
 	if (*at > end)
 		return -EPROTO;
-	if (!service)
+	if (!service) { /* the keeper counts those of now, here those of before count too */
+		warn_of_places();
 		return 0;
+	}
 	ret = set_rules(service, view, rules);
 	if (!ret)
 		ret = set_backends(service, view, backends);

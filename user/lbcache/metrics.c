@@ -55,6 +55,40 @@ static const struct figure {
 #undef FIGURE
 };
 
+static const struct figure service_figures[] = {
+#define FIGURE(name, field, help)                                                                  \
+	{                                                                                          \
+		"service_" name "_total", help, offsetof(struct service_counters, field)           \
+	}
+	FIGURE("requests", requests, "Requests for a service that were understood."),
+	FIGURE("hits", hits, "Of these, answered from memory while fresh."),
+	FIGURE("stale_hits", stale_hits, "Of these, answered from memory while stale."),
+	FIGURE("misses", misses, "Of these, not in memory, or stale there: fetched."),
+	FIGURE("passes", passes, "Of these, not looked for in memory."),
+	FIGURE("sent_bytes", bytes_out, "Bytes sent to clients of a service."),
+#undef FIGURE
+};
+
+/* A service that is not cached any more keeps its figures. Names have nothing to be escaped. */
+static void print_services(FILE *out, const struct server *server)
+{
+	const unsigned int count = __atomic_load_n(&server->service_count, __ATOMIC_ACQUIRE);
+	struct service_counters sum;
+
+	for (size_t f = 0; count && f < sizeof(service_figures) / sizeof(service_figures[0]); f++) {
+		const struct figure *figure = &service_figures[f];
+
+		head(out, figure->name, "counter", figure->help);
+		for (unsigned int i = 0; i < count; i++) {
+			server_sum_service(server, i, &sum);
+			(void)fprintf(out, "lbcache_%s{service=\"%s\"} %llu\n", figure->name,
+				      server->services[i].name,
+				      (unsigned long long)*(const uint64_t *)((const char *)&sum +
+									      figure->offset));
+		}
+	}
+}
+
 static void print_store(FILE *out, const struct server *server)
 {
 	struct store_counts counts;
@@ -84,6 +118,7 @@ static void print_all(FILE *out, const struct server *server)
 	for (unsigned int i = WHY_STORED + 1; i < WHY_COUNT; i++)
 		(void)fprintf(out, "lbcache_not_stored_total{reason=\"%s\"} %llu\n",
 			      reason_word((enum reason)i), (unsigned long long)sum.why[i]);
+	print_services(out, server);
 	print_store(out, server);
 }
 

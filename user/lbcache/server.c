@@ -78,6 +78,27 @@ void server_sum(const struct server *server, struct counters *out)
 	}
 }
 
+void server_sum_service(const struct server *server, unsigned int service,
+			struct service_counters *out)
+{
+	uint64_t *to = (uint64_t *)out;
+
+	*out = (struct service_counters){ 0 };
+	for (unsigned int n = 0; n < server->worker_count; n++) {
+		const uint64_t *from = (const uint64_t *)&server->workers[n]->by_service[service];
+
+		for (size_t i = 0; i < sizeof(*out) / sizeof(*to); i++)
+			to[i] += __atomic_load_n(&from[i], __ATOMIC_RELAXED);
+	}
+}
+
+double service_hit_ratio(const struct service_counters *counters)
+{
+	const uint64_t hits = counters->hits + counters->stale_hits;
+
+	return counters->requests ? (double)hits / (double)counters->requests : 0;
+}
+
 double server_bypass_ratio(const struct server *server)
 {
 	uint64_t sum = 0;

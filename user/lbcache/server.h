@@ -11,7 +11,7 @@
 #include "policy.h"
 #include "store.h"
 
-#define SERVICES_MAX 64
+#define SERVICES_MAX 512
 #define BACKENDS_MAX 64 /* of a fixed list */
 #define RULES_MAX 64
 #define WORKERS_MAX 64
@@ -65,6 +65,10 @@ struct counters { /* of one thread; read by others without a lock */
 		errors, fetches, retries, backend_failures, bytes_out, connections, active,
 		timeouts, closed_idle, log_lost;
 	uint64_t why[WHY_COUNT];
+};
+
+struct service_counters { /* of one thread and one service */
+	uint64_t requests, hits, stale_hits, misses, passes, bytes_out;
 };
 
 struct server {

@@ -65,6 +65,7 @@ struct worker {
 	size_t inbox_count, inbox_limit;
 	struct backend *backends;
 	struct counters counters;
+	struct service_counters by_service[SERVICES_MAX];
 	char scratch[SCRATCH_SIZE]; /* what was just received */
 	char key[KEY_MAX];
 	struct http_head head; /* of the request or response in hand */
@@ -78,6 +79,14 @@ struct listener {
 
 /* What all threads have counted, and the share of hits, stale ones included. */
 void server_sum(const struct server *server, struct counters *out);
+void server_sum_service(const struct server *server, unsigned int service,
+			struct service_counters *out);
+double service_hit_ratio(const struct service_counters *counters);
+static inline struct service_counters *service_counters_of(struct worker *worker,
+							   const struct service *service)
+{
+	return &worker->by_service[service - worker->server->services];
+}
 double counters_hit_ratio(const struct counters *counters);
 double server_bypass_ratio(const struct server *server);
 

@@ -18,6 +18,29 @@ static void row(struct table *table, const json_t *json, const char *title, cons
 	table_cell(table, "%s", number_group(cache_number(json, key), text));
 }
 
+static int print_services(const json_t *services)
+{
+	struct table *table;
+	const json_t *one;
+	size_t i;
+
+	table = table_new("SERVICE >HIT_RATIO >REQUESTS >HITS >STALE >MISSES >PASSED >SENT");
+	json_array_foreach(services, i, one)
+	{
+		static const char *const keys[] = { "requests", "hits", "stale", "misses",
+						    "passed" };
+		char text[NUMBER_TEXT_SIZE];
+
+		table_cell(table, "%s", json_string_value(json_object_get(one, "service")));
+		table_cell(table, "%.1f%%",
+			   100 * json_real_value(json_object_get(one, "hit_ratio")));
+		for (size_t k = 0; k < sizeof(keys) / sizeof(keys[0]); k++)
+			table_cell(table, "%s", number_group(cache_number(one, keys[k]), text));
+		table_cell(table, "%s", number_bytes(cache_number(one, "bytes_out"), text));
+	}
+	return print_table(table);
+}
+
 static int status(const struct lbctl *ctl, struct words *words)
 {
 	CLEANUP(json_decref_p) json_t *json = NULL;
@@ -62,7 +85,11 @@ static int status(const struct lbctl *ctl, struct words *words)
 		table_cell(table, "not stored: %s", word);
 		table_cell(table, "%lld", (long long)json_integer_value(count));
 	}
-	return print_table(table);
+	code = print_table(table);
+	if (code || !json_array_size(json_object_get(json, "services")))
+		return code;
+	(void)putchar('\n');
+	return print_services(json_object_get(json, "services"));
 }
 
 static int print_pages(const struct lbctl *ctl, json_t *json)
