@@ -114,10 +114,9 @@ start_flask() {
 		die "$name: Flask does not answer: $(tail -n 1 "$(run_dir)/flask-$name.log")"
 }
 
-# A real path of native XDP on veth: the peer of an interface that sends by XDP_TX needs a program.
-pass_program() {
-	local out=$ROOT/build/lab/xdp_pass.o
-	local src=$ROOT/tests/e2e/servers/xdp_pass.bpf.c
+# test_object NAME: the path of a small BPF program, built when it is not there yet.
+test_object() {
+	local out=$ROOT/build/lab/$1.o src=$ROOT/tests/e2e/servers/$1.bpf.c
 
 	if [ ! "$out" -nt "$src" ]; then
 		mkdir -p "${out%/*}"
@@ -126,6 +125,11 @@ pass_program() {
 		mv "$out.$$" "$out" # whole at once: others may build it too
 	fi
 	echo "$out"
+}
+
+# A real path of native XDP on veth: the peer of an interface that sends by XDP_TX needs a program.
+pass_program() {
+	test_object xdp_pass
 }
 
 # test_tool NAME: the path of a small client or server in C, built when it is not there yet.

@@ -1,15 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""A server that says by which address it sees its client, over HTTP and UDP on one port.
+"""A server that says by which address it sees its client: who.py NAME PORT BLOB.
 
-who.py serve NAME PORT BLOB ADDRESS…: GET / says who, GET /blob sends the file, PUT answers with the
-SHA-256 of what came. UDP is served at these addresses, from which the answers come too.
-who.py ask FROM ADDRESS PORT SIZE…: datagrams of such sizes, each answered whole; says who answered.
+GET / says who, GET /blob sends the file, PUT answers with the SHA-256 of what came.
 """
 import hashlib
-import selectors
 import socket
 import sys
-import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 
@@ -60,55 +56,11 @@ class Server(ThreadingHTTPServer):
         super().server_bind()
 
 
-def family_of(address):
-    return socket.AF_INET6 if ":" in address else socket.AF_INET
-
-
-def serve_datagrams(name, port, addresses):
-    ready = selectors.DefaultSelector()
-    for address in addresses:
-        sock = socket.socket(family_of(address), socket.SOCK_DGRAM)
-        sock.bind((address, port))
-        ready.register(sock, selectors.EVENT_READ)
-    while True:
-        for key, _ in ready.select():
-            data, peer = key.fileobj.recvfrom(65535)
-            key.fileobj.sendto(f"{name} {host_of(peer)} ".encode() + data, peer)
-
-
-def serve(name, port, blob, *addresses):
+def serve(name, port, blob):
     server = Server(("::", int(port)), Handler)
     server.name = name
     server.blob = blob
-    threading.Thread(
-        target=serve_datagrams, args=(name, int(port), addresses), daemon=True
-    ).start()
     server.serve_forever()
 
 
-def exchange(sock, data):
-    """A datagram may be lost while the way's MTU is found out."""
-    for _ in range(5):
-        try:
-            sock.send(data)
-            answer = sock.recv(65535)
-        except (TimeoutError, OSError):
-            continue
-        name, client, echo = answer.split(b" ", 2)
-        if echo == data:
-            return name.decode(), client.decode()
-    sys.exit(f"no answer to {len(data)} bytes")
-
-
-def ask(source, address, port, *sizes):
-    sock = socket.socket(family_of(address), socket.SOCK_DGRAM)
-    sock.bind((source, 0))
-    sock.settimeout(0.3)
-    sock.connect((address, int(port)))
-    answers = {exchange(sock, bytes(i % 251 for i in range(int(size)))) for size in sizes}
-    if len(answers) != 1:
-        sys.exit(f"several answered: {answers}")
-    print(*answers.pop())
-
-
-{"serve": serve, "ask": ask}[sys.argv[1]](*sys.argv[2:])
+serve(*sys.argv[1:])
