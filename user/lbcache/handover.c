@@ -14,6 +14,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "join.h"
 #include "worker.h"
 
 #include "liblb.h"
@@ -25,18 +26,21 @@
 /* What comes first. */
 struct greeting {
 	char build[BUILD_SIZE];
-	uint32_t object_size, listeners;
+	uint32_t object_size, page_size, listeners;
 };
 
 /* Before each page; the last one has no length. */
 struct page {
 	char service[NAME_SIZE];
+	union address listen;
 	uint64_t len; /* of struct object and its bytes */
 };
 
 static struct greeting greeting_of(uint32_t listeners)
 {
-	struct greeting greeting = { .object_size = sizeof(struct object), .listeners = listeners };
+	struct greeting greeting = { .object_size = sizeof(struct object),
+				     .page_size = sizeof(struct page),
+				     .listeners = listeners };
 
 	(void)snprintf(greeting.build, BUILD_SIZE, "%s", LB_VERSION);
 	return greeting;
@@ -84,8 +88,12 @@ static int receive_all(int fd, void *bytes, size_t len)
 	return 0;
 }
 
-static struct service *find_service(struct server *server, const char *name)
+/* Beside the datapath the keeper has not told of any yet. */
+static struct service *find_service(struct server *server, const char *name,
+				    const union address *listen)
 {
+	if (server->is_joined)
+		return *name ? join_place(server, name, listen) : NULL;
 	for (unsigned int i = 0; i < server->service_count; i++) {
 		if (!strncmp(server->services[i].name, name, NAME_SIZE))
 			return &server->services[i];
@@ -95,13 +103,14 @@ static struct service *find_service(struct server *server, const char *name)
 
 /* ---- the old one ---------------------------------------------------------------------------- */
 
-static const char *name_of(const struct server *server, uint32_t number)
+static void name_service(const struct server *server, uint32_t number, struct page *page)
 {
 	for (unsigned int i = 0; i < server->service_count; i++) {
-		if (server->services[i].number == number)
-			return server->services[i].name;
+		if (server->services[i].number == number) {
+			memcpy(page->service, server->services[i].name, NAME_SIZE);
+			page->listen = server->services[i].listen;
+		}
 	}
-	return "";
 }
 
 static int send_page(const struct server *server, int fd, const struct object *object)
@@ -109,7 +118,7 @@ static int send_page(const struct server *server, int fd, const struct object *o
 	struct page page = { .len = object_length(object) };
 	int ret;
 
-	(void)snprintf(page.service, NAME_SIZE, "%s", name_of(server, object->service));
+	name_service(server, object->service, &page);
 	ret = send_all(fd, &page, sizeof(page));
 	return ret ? ret : send_all(fd, object, page.len);
 }
@@ -151,20 +160,39 @@ static int send_listener(int fd, const union address *address, int listener)
 	return sendmsg(fd, &message, MSG_NOSIGNAL) == sizeof(*address) ? 0 : -EPIPE;
 }
 
+/* Beside the datapath they are nobody's in particular: the address says the family. */
+static int send_joined(int fd, const int *listeners, unsigned int count, bool has_v6)
+{
+	int ret = 0;
+
+	for (unsigned int i = 0; i < count && !ret; i++) {
+		const union address address = { .any.sa_family =
+							has_v6 && i % 2 ? AF_INET6 : AF_INET };
+
+		ret = send_listener(fd, &address, listeners[i]);
+	}
+	return ret;
+}
+
 bool handover_give(struct server *server, int fd)
 {
 	struct greeting greeting;
-	uint32_t listeners = 0;
+	unsigned int listeners = 0;
+	const int *joined;
+	bool has_v6;
 	char word;
 	int ret;
 
 	be_patient(fd);
+	joined = join_sockets(&listeners, &has_v6);
 	for (unsigned int i = 0; i < server->service_count; i++)
 		listeners += server->services[i].listener_count;
 	greeting = greeting_of(listeners);
 	ret = send_all(fd, &greeting, sizeof(greeting));
 	if (!ret)
 		ret = send_pages(server, fd);
+	if (!ret && server->is_joined)
+		ret = send_joined(fd, joined, listeners, has_v6);
 	for (unsigned int i = 0; i < server->service_count; i++) {
 		const struct service *service = &server->services[i];
 
@@ -196,7 +224,7 @@ void handover_drain(struct server *server)
 /* Into the store, unless no service has its name any more. */
 static int take_page(struct server *server, int fd, const struct page *page)
 {
-	struct service *service = find_service(server, page->service);
+	struct service *service = find_service(server, page->service, &page->listen);
 	struct object *object = malloc(page->len);
 	int ret = object ? receive_all(fd, object, page->len) : -ENOMEM;
 	struct text key;
@@ -248,6 +276,10 @@ static int take_listener(struct server *server, int fd)
 	if (!head || head->cmsg_type != SCM_RIGHTS || head->cmsg_len != CMSG_LEN(sizeof(int)))
 		return -EPROTO;
 	memcpy(&listener, CMSG_DATA(head), sizeof(int));
+	if (server->is_joined) {
+		join_adopt(listener, address.any.sa_family == AF_INET6);
+		return 0;
+	}
 	for (unsigned int i = 0; i < server->service_count; i++) {
 		struct service *service = &server->services[i];
 
@@ -271,7 +303,7 @@ static int take_all(struct server *server, int fd)
 	if (ret)
 		return ret;
 	if (strncmp(greeting.build, own.build, BUILD_SIZE) ||
-	    greeting.object_size != own.object_size)
+	    greeting.object_size != own.object_size || greeting.page_size != own.page_size)
 		return -EPROTO;
 	ret = take_pages(server, fd);
 	for (uint32_t i = 0; i < greeting.listeners && !ret; i++)

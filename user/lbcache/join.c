@@ -15,76 +15,32 @@
 #include <unistd.h>
 
 #include "candidates.h"
+#include "options.h"
 #include "sign.h"
 #include "worker.h"
 
 #include "lb_abi.h"
 
 #define PUBLISH_MS 250u
+#define READY_STEP_US 2000
+#define READY_STEPS 500
 
 static struct {
 	struct server *server;
 	struct policy standard; /* what the document does not say */
+	bool is_ready;		/* the datapath has the sockets */
 	int fd;			/* to the keeper */
-	int listeners[JOIN_FDS_MAX];
-	bool has_v6;
 	struct lb_cache *shared;
 	uint64_t published_ms;
 	pthread_t main, thread;
 	bool has_failed; /* the keeper has ended first */
 } join;
 
-/* ---- sockets -------------------------------------------------------------------------------- */
+/* ---- beginning ------------------------------------------------------------------------------ */
 
-static int open_listener(int family)
+int join_prepare(struct server *server, const struct options *options)
 {
-	union address address = { .v4 = { .sin_family = AF_INET } };
-	const int one = 1;
-	int fd;
-
-	address.v4.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-	if (family == AF_INET6)
-		address.v6 = (struct sockaddr_in6){ .sin6_family = AF_INET6,
-						    .sin6_addr = IN6ADDR_LOOPBACK_INIT };
-	fd = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	if (fd < 0)
-		return -errno;
-	if (family == AF_INET6)
-		(void)setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof(one));
-	if (bind(fd, &address.any, address_size(&address)) || listen(fd, 4096)) {
-		int ret = -errno;
-
-		(void)close(fd);
-		return ret;
-	}
-	return fd;
-}
-
-static unsigned int families(void)
-{
-	return join.has_v6 ? 2 : 1;
-}
-
-/* A host may have no IPv6 at all; its services then have none either. */
-static int open_listeners(unsigned int threads)
-{
-	int fd = open_listener(AF_INET6);
-
-	join.has_v6 = fd >= 0;
-	if (fd >= 0)
-		(void)close(fd);
-	for (unsigned int i = 0; i < threads * families(); i++) {
-		fd = open_listener(i % families() ? AF_INET6 : AF_INET);
-		if (fd < 0)
-			return fd;
-		join.listeners[i] = fd;
-	}
-	return 0;
-}
-
-int join_prepare(struct server *server, const char *netns)
-{
-	int pair[2], ret = open_listeners(server->worker_count);
+	int pair[2], ret = join_open(server->worker_count);
 	pid_t keeper;
 
 	if (ret) {
@@ -99,9 +55,8 @@ int join_prepare(struct server *server, const char *netns)
 	keeper = fork();
 	if (keeper == 0) {
 		(void)close(pair[0]);
-		for (unsigned int i = 0; i < server->worker_count * families(); i++)
-			(void)close(join.listeners[i]);
-		keeper_run(pair[1], netns, server->worker_count);
+		join_close();
+		keeper_run(pair[1], options->netns, server->worker_count, options->control_path);
 	}
 	(void)close(pair[1]);
 	if (keeper < 0) {
@@ -109,6 +64,7 @@ int join_prepare(struct server *server, const char *netns)
 		return 1;
 	}
 	join.fd = pair[0];
+	join.standard = options->rules.standard;
 	join.server = server;
 	join.main = pthread_self();
 	return 0;
@@ -135,23 +91,46 @@ struct service *join_service(struct server *server, int fd)
 }
 
 /* A service keeps its place and its number, so that its pages are its own also after a change. */
-static struct service *place_of(const struct view_service *view)
+static struct service *place_of(struct server *server, const char *name,
+				const union address *address)
 {
-	struct server *server = join.server;
 	struct service *service;
 
 	for (unsigned int i = 0; i < server->service_count; i++) {
 		service = &server->services[i];
-		if (!strcmp(service->name, view->name) &&
-		    address_is_same(&service->listen, &view->address))
+		if (!strcmp(service->name, name) && address_is_same(&service->listen, address))
 			return service;
 	}
 	if (server->service_count == SERVICES_MAX)
 		return NULL;
 	service = &server->services[server->service_count];
 	service->number = server->service_count + 1;
-	memcpy(service->name, view->name, sizeof(service->name));
-	service->listen = view->address;
+	(void)snprintf(service->name, sizeof(service->name), "%s", name);
+	service->listen = *address;
+	return service;
+}
+
+/* Others may look at it from here on. */
+static void publish(struct server *server, const struct service *service)
+{
+	if (service == &server->services[server->service_count])
+		__atomic_store_n(&server->service_count, server->service_count + 1,
+				 __ATOMIC_RELEASE);
+}
+
+struct service *join_place(struct server *server, const char *name, const union address *address)
+{
+	struct service *service = place_of(server, name, address);
+
+	if (service && !service->rules) {
+		struct rules *rules = calloc(1, sizeof(*rules));
+
+		if (!rules)
+			return NULL;
+		rules->standard = join.standard;
+		service->rules = rules;
+		publish(server, service);
+	}
 	return service;
 }
 
@@ -225,7 +204,7 @@ static int take_service(const char **at, const char *end, bool *is_named)
 	const struct view_service *view = (const void *)*at;
 	const struct view_rule *rules = (const void *)(view + 1);
 	const struct view_backend *backends = (const void *)(rules + view->rule_count);
-	struct service *service = place_of(view);
+	struct service *service = place_of(join.server, view->name, &view->address);
 	int ret;
 
 	*at = (const char *)(backends + view->backend_count);
@@ -242,9 +221,7 @@ static int take_service(const char **at, const char *end, bool *is_named)
 		return ret;
 	is_named[service - join.server->services] = true;
 	__atomic_store_n(&service->is_served, true, __ATOMIC_RELEASE);
-	if (service == &join.server->services[join.server->service_count])
-		__atomic_store_n(&join.server->service_count, join.server->service_count + 1,
-				 __ATOMIC_RELEASE);
+	publish(join.server, service);
 	return 0;
 }
 
@@ -291,8 +268,11 @@ void join_publish(uint64_t now_ms)
 /* The maps may be other ones than before: what was mapped stays, since threads write to it. */
 static int take_map(int fd, int fates_fd, uint32_t backends)
 {
-	const struct join_message answer = { .kind = JOIN_LISTENERS, .has_v6 = join.has_v6 };
+	struct join_message answer = { .kind = JOIN_LISTENERS };
 	struct server *server = join.server;
+	unsigned int count;
+	const int *listeners;
+	bool has_v6;
 	struct lb_cache *shared =
 		mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 
@@ -305,8 +285,11 @@ static int take_map(int fd, int fates_fd, uint32_t backends)
 	for (unsigned int i = 0; i < server->worker_count; i++) {
 		shared->thread[i].bypass = 0;
 		__atomic_store_n(&server->workers[i]->beat, &shared->thread[i], __ATOMIC_RELEASE);
+		worker_wake(server->workers[i]);
 	}
-	return join_send(join.fd, &answer, NULL, join.listeners, server->worker_count * families());
+	listeners = join_sockets(&count, &has_v6);
+	answer.has_v6 = has_v6;
+	return join_send(join.fd, &answer, NULL, listeners, count);
 }
 
 static int take_message(void)
@@ -326,6 +309,7 @@ static int take_message(void)
 	case JOIN_READY:
 		__atomic_store_n(&join.shared->threads, join.server->worker_count,
 				 __ATOMIC_RELEASE);
+		__atomic_store_n(&join.is_ready, true, __ATOMIC_RELEASE);
 		break;
 	case JOIN_VIEW:
 		ret = take_view(data, message.length);
@@ -353,21 +337,32 @@ static void *run(void *arg)
 	return NULL;
 }
 
-int join_start(struct server *server, const struct policy *standard)
+int join_start(struct server *server, bool is_second)
 {
-	int ret = 0;
+	int ret = is_second ? 0 : join_listen(server);
 
-	join.standard = *standard;
-	for (unsigned int i = 0; !ret && i < server->worker_count * families(); i++)
-		ret = worker_listen(server->workers[i / families()], NULL, join.listeners[i]);
 	if (!ret)
 		ret = -pthread_create(&join.thread, NULL, run, NULL);
-	return ret ? ret : -pthread_detach(join.thread);
+	if (!ret)
+		ret = -pthread_detach(join.thread);
+	if (ret || !is_second)
+		return ret;
+	/* Whose a connection is must be known before one is taken from the other process. */
+	for (unsigned int i = 0;
+	     i < READY_STEPS && !__atomic_load_n(&join.is_ready, __ATOMIC_ACQUIRE); i++)
+		(void)usleep(READY_STEP_US);
+	return join_listen(server);
 }
 
 int join_leave(void)
 {
+	const struct join_message leave = { .kind = JOIN_LEAVE };
+
+	/* Else it is the new one's. */
+	if (!join.server || __atomic_load_n(&join.server->is_draining, __ATOMIC_RELAXED))
+		return join.has_failed;
 	if (join.shared)
 		__atomic_store_n(&join.shared->threads, 0, __ATOMIC_RELEASE);
+	(void)join_send(join.fd, &leave, NULL, NULL, 0);
 	return join.has_failed;
 }

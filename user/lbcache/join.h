@@ -9,12 +9,15 @@
 
 #include "server.h"
 
+struct options;
+
 /* Of both over one stream; descriptors come with the first byte. */
 enum join_kind {
 	JOIN_MAP = 1,	/* keeper: of struct lb_cache and struct lb_cache_fate, two descriptors */
 	JOIN_LISTENERS, /* the answer: two descriptors a thread, IPv4 and IPv6; -1 is left out */
 	JOIN_READY,	/* keeper: the datapath has them */
 	JOIN_VIEW,	/* keeper: services that follow */
+	JOIN_LEAVE,	/* the end, and nobody takes over */
 };
 
 struct join_message {
@@ -48,20 +51,38 @@ struct view_backend {
 /* ---- join.c: of the process that meets clients ---------------------------------------------- */
 
 /* Opens the sockets, and starts the keeper; before any thread. Says what fails; 0 or 1. */
-int join_prepare(struct server *server, const char *netns);
-/* Gives the workers their sockets, and starts to follow the keeper. -errno. */
-int join_start(struct server *server, const struct policy *standard);
+int join_prepare(struct server *server, const struct options *options);
+/*
+ * Gives the workers their sockets, and starts to follow the keeper. is_second: another process has
+ * the clients still, so it also waits until the datapath knows this one, but not for ever. -errno.
+ */
+int join_start(struct server *server, bool is_second);
 /* What was counted, into the maps, now and then; of one thread. */
 void join_publish(uint64_t now_ms);
 /* New connections go to the backends from here on. What main should answer. */
 int join_leave(void);
+/* The place of a service, made if need be, from before the keeper tells of it. NULL: no room. */
+struct service *join_place(struct server *server, const char *name, const union address *address);
 /* Whose connection this is, by its own address; NULL: nobody's. */
 struct service *join_service(struct server *server, int fd);
 
+/* ---- join_listen.c -------------------------------------------------------------------------- */
+
+/* Opens one a thread and family, if the host has it. -errno. */
+int join_open(unsigned int threads);
+/* Of the keeper, which has none. */
+void join_close(void);
+/* Gives them to the threads. -ENOMEM. */
+int join_listen(struct server *server);
+/* The listening sockets, for another process: count of them, IPv4 and IPv6 in turn if has_v6. */
+const int *join_sockets(unsigned int *count, bool *has_v6);
+/* One of another process, in the order of join_sockets(); after join_prepare(). */
+void join_adopt(int fd, bool is_v6);
 /* ---- keeper.c ------------------------------------------------------------------------------- */
 
 /* Does not return. */
-_Noreturn void keeper_run(int fd, const char *netns, unsigned int threads);
+_Noreturn void keeper_run(int fd, const char *netns, unsigned int threads,
+			  const char *control_path);
 
 /* ---- join_talk.c ---------------------------------------------------------------------------- */
 

@@ -237,10 +237,23 @@ static int look(struct keeper *keeper)
 	return ret ? ret : join_send(keeper->fd, &ready, NULL, NULL, 0);
 }
 
-_Noreturn void keeper_run(int fd, const char *netns, unsigned int threads)
+/* Where the other process, as nobody, may not remove what it made. */
+static void clean_up(const struct keeper *keeper, const char *control_path)
+{
+	struct join_message message;
+	int fds[JOIN_FDS_MAX];
+	unsigned int count;
+	void *data = NULL;
+
+	if (!join_receive(keeper->fd, &message, &data, fds, &count) && message.kind == JOIN_LEAVE)
+		(void)unlink(control_path);
+	free(data);
+}
+
+_Noreturn void keeper_run(int fd, const char *netns, unsigned int threads, const char *control_path)
 {
 	struct keeper keeper = { .fd = fd, .netns = netns, .threads = threads };
-	struct pollfd poll_fd = { .fd = fd };
+	struct pollfd poll_fd = { .fd = fd, .events = POLLIN };
 	int ret = 0;
 
 	(void)prctl(PR_SET_NAME, "lbcache-keeper");
@@ -252,6 +265,8 @@ _Noreturn void keeper_run(int fd, const char *netns, unsigned int threads)
 		if (!ret)
 			(void)poll(&poll_fd, 1, keeper.lb ? LOOK_MS : RETRY_MS);
 	}
+	if (poll_fd.revents & POLLIN)
+		clean_up(&keeper, control_path);
 	if (ret && ret != -EPIPE && ret != -ECONNRESET)
 		(void)fprintf(stderr, "lbcache: the datapath is not followed any more: %s\n",
 			      strerror(-ret));

@@ -199,9 +199,10 @@ int main(int argc, char **argv)
 	server = make_server(&options);
 	if (!server)
 		return refuse("memory", ENOMEM);
+	server->is_joined = options.is_joined;
 	if (!options.is_joined)
 		add_alone(server, &options);
-	else if (join_prepare(server, options.netns))
+	else if (join_prepare(server, &options))
 		return 1;
 	if (options.log_path) {
 		ret = log_open(&server->log, options.log_path, options.is_log_json);
@@ -219,17 +220,17 @@ int main(int argc, char **argv)
 		if (ret)
 			return refuse("thread", -ret);
 	}
-	ret = listen_all(server);
+	ret = options.is_joined ? 0 : listen_all(server);
 	if (ret)
 		return ret;
+	ret = options.is_joined ? join_start(server, before >= 0) : 0;
+	if (ret)
+		return refuse("joining the datapath", -ret);
 	if (before >= 0) {
 		ret = handover_end(before);
 		if (ret)
 			return refuse("--take-over", -ret);
 	}
-	ret = options.is_joined ? join_start(server, &options.rules.standard) : 0;
-	if (ret)
-		return refuse("joining the datapath", -ret);
 	if (options.control_path) {
 		ret = control_start(server, options.control_path);
 		if (ret)

@@ -255,9 +255,6 @@ void options_read(int argc, char **argv, struct options *out)
 	out->is_joined = !out->listen.any.sa_family && !out->backend_count;
 	if (out->is_joined && (out->rules.standard.ttl || out->rules.count))
 		refuse("--ttl and --pass are for --listen: of a service 'lbctl cache' says them");
-	if (out->is_joined && out->is_taking_over)
-		refuse("--take-over is for --listen; beside the datapath end the old one first: "
-		       "new connections go to the backends meanwhile");
 	if (!out->is_joined && !out->listen.any.sa_family)
 		refuse("--listen is missing: there is nowhere to take clients");
 	if (!out->is_joined && !out->backend_count)

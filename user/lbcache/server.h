@@ -80,6 +80,7 @@ struct server {
 	unsigned int service_count;
 	unsigned int worker_count;
 	struct worker *workers[WORKERS_MAX];
+	bool is_joined; /* to the datapath */
 	bool is_stopping;
 	bool is_draining; /* another process takes the clients */
 	pthread_t main_thread;

@@ -245,6 +245,7 @@ static void hurry(struct worker *worker, enum timer_class class, unsigned int ms
 static void let_go(struct worker *worker)
 {
 	hurry(worker, TIMER_KEEP, IDLE_MS);
+	__atomic_store_n(&worker->beat, NULL, __ATOMIC_RELEASE);
 	while (worker->listeners) {
 		struct listener *listener = worker->listeners;
 
