@@ -76,7 +76,7 @@ $(B)/lbcache.a: $(call objects,$(LBCACHE_SRC))
 	$(AR) rcs $@ $^
 
 lbcache: $(B)/user/lbcache/main.o $(B)/lbcache.a $(call objects,$(COMMON_SRC)) $(B)/liblb.a
-	$(CC) $(LDFLAGS) -o $@ $^ $(LIBS) -ljansson -lmicrohttpd -lseccomp -lsystemd -lpthread
+	$(CC) $(LDFLAGS) -o $@ $^ $(LIBS) -ljansson -lmicrohttpd -lseccomp -lsystemd -lhiredis -lpthread
 
 $(B)/user/lbd/page.o: user/lbd/dashboard.html
 

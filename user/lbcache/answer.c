@@ -4,6 +4,7 @@
  * is under way, or from a backend alone.
  */
 #include "client.h"
+#include "second.h"
 
 #include <string.h>
 
@@ -137,9 +138,9 @@ static void miss(struct worker *worker, struct client *client, const char *data,
 		client->source = FROM_COLLAPSED;
 	}
 	attach(worker, client, fill);
-	if (is_new)
+	if (is_new && !second_ask(worker, fill))
 		fetch_start(worker, fill, NULL);
-	else
+	else if (!is_new)
 		client_progress(worker, client);
 }
 
@@ -277,7 +278,9 @@ static void take_object(struct worker *worker, struct client *client, struct fil
 {
 	struct object *object = object_ref(fill->object);
 
-	if (fill->is_revalidated)
+	if (fill->is_second)
+		client->source = FROM_SECOND;
+	else if (fill->is_revalidated)
 		client->source = fill->has_failed ? FROM_STALE : FROM_REVALIDATED;
 	client_leave_fill(worker, client);
 	reply_object(worker, client, object, client->request->data, &client->request->head);

@@ -21,6 +21,7 @@ enum client_source {		/* of the answer, for Cache-Status, counters and the log *
 		     FROM_HIT,
 		     FROM_STALE,
 		     FROM_REVALIDATED,
+		     FROM_SECOND,
 		     FROM_MISS,
 		     FROM_COLLAPSED,
 		     FROM_PASS,

@@ -13,6 +13,7 @@
 
 #include "handover.h"
 #include "metrics.h"
+#include "second.h"
 #include "status.h"
 #include "worker.h"
 
@@ -182,8 +183,16 @@ static bool has_tag(const struct object *object, const void *arg)
 	return object_has_tag(object, *(const struct text *)arg);
 }
 
+/* Of the second tier nobody can list prefixes and tags: without a service all that it holds. */
+static int purge_second(const struct server *server, const char *service, struct text key)
+{
+	if (!server->redis.any.sa_family)
+		return 0;
+	return second_purge(&server->redis, service, key);
+}
+
 static unsigned int purge_url(struct server *server, struct text host, struct text target,
-			      uint64_t stale_ms)
+			      uint64_t stale_ms, int *second)
 {
 	unsigned int count = 0;
 	char key[KEY_MAX];
@@ -197,6 +206,8 @@ static unsigned int purge_url(struct server *server, struct text host, struct te
 			server->store, service->number,
 			key_hash(key, len, service->number, store_seed(server->store)),
 			(struct text){ key, len }, stale_ms);
+		if (!*second)
+			*second = purge_second(server, service->name, (struct text){ key, len });
 	}
 	return count;
 }
@@ -208,20 +219,27 @@ static json_t *purge(struct server *server, char *words)
 	uint64_t stale_ms = how && !strcmp(how, "soft") ? now_ms(server) : 0;
 	struct text text, host, target;
 	unsigned int count;
+	int second = 0;
+	json_t *json;
 
 	if (!how || !what || !*rest)
 		return refuse("purge: expected hard|soft url|prefix|tag TEXT");
 	text = (struct text){ rest, strlen(rest) };
 	if (!strcmp(what, "tag")) {
 		count = store_purge_if(server->store, has_tag, &text, stale_ms);
+		second = purge_second(server, NULL, TEXT_NONE);
 	} else if (!split_url(rest, &host, &target)) {
 		return refuse("this is no URL, expected as http://host/path");
 	} else if (!strcmp(what, "prefix")) {
 		count = store_purge_if(server->store, has_prefix, &text, stale_ms);
+		second = purge_second(server, NULL, TEXT_NONE);
 	} else {
-		count = purge_url(server, host, target, stale_ms);
+		count = purge_url(server, host, target, stale_ms, &second);
 	}
-	return json_pack("{s:i}", "purged", (int)count);
+	json = json_pack("{s:i}", "purged", (int)count);
+	if (json && server->redis.any.sa_family)
+		(void)json_object_set_new(json, "second_tier_purged", json_boolean(!second));
+	return json;
 }
 
 /* ---- the socket ----------------------------------------------------------------------------- */

@@ -93,6 +93,8 @@ bool intake_head(struct worker *worker, struct fill *fill, const char *data,
 		 const struct http_head *head, uint32_t delay_ms);
 int intake_body(struct worker *worker, struct fill *fill, struct text bytes);
 void intake_end(struct worker *worker, struct fill *fill);
+/* The page came from the second tier, and is stored; takes over the reference. */
+void intake_second(struct worker *worker, struct fill *fill, struct object *object);
 /* No response, or a broken one. status: 502 or 504. */
 void intake_failure(struct worker *worker, struct fill *fill, uint16_t status);
 

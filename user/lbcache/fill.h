@@ -42,6 +42,7 @@ struct fill {
 	uint16_t status; /* of the response; of a failure what to answer: 502 or 504 */
 	bool is_storing, has_length;
 	bool is_revalidated, has_failed; /* by a 304, or the stale copy for want of better */
+	bool is_second;			 /* came from the second tier */
 	uint8_t why;			 /* enum reason */
 	char *data;			 /* the response's head as it came */
 	struct http_head *head;

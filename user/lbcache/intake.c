@@ -4,6 +4,7 @@
  * who is told. Knows neither sockets nor clients.
  */
 #include "fetch.h"
+#include "second.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -105,6 +106,16 @@ static void put_mark(struct worker *worker, const struct fill *fill, enum reason
 		(void)store_put(worker->server->store, mark);
 }
 
+static void purge(struct worker *worker, const struct service *service, struct text key)
+{
+	struct store *store = worker->server->store;
+
+	(void)store_purge_key(store, service->number,
+			      key_hash(key.at, key.len, service->number, store_seed(store)), key,
+			      0);
+	second_forget(worker, service, key);
+}
+
 static void purge_location(struct worker *worker, const struct fill *fill, const char *data,
 			   const struct http_head *head, enum http_field_id id)
 {
@@ -130,10 +141,7 @@ static void purge_location(struct worker *worker, const struct fill *fill, const
 		target = (struct text){ slash, value.len - (size_t)(slash - value.at) };
 	}
 	len = key_make((struct text){ "http", 4 }, own, target, request->policy, key);
-	(void)store_purge_key(
-		worker->server->store, request->service->number,
-		key_hash(key, len, request->service->number, store_seed(worker->server->store)),
-		(struct text){ key, len }, 0);
+	purge(worker, request->service, (struct text){ key, len });
 }
 
 /* RFC 9111 4.4: what an unsafe method changed is not served any more. */
@@ -157,10 +165,7 @@ static void invalidate(struct worker *worker, const struct fill *fill, const cha
 		return;
 	len = key_make((struct text){ "http", 4 }, http_text(request->data, request->head.host),
 		       http_text(request->data, request->head.target), request->policy, key);
-	(void)store_purge_key(
-		worker->server->store, request->service->number,
-		key_hash(key, len, request->service->number, store_seed(worker->server->store)),
-		(struct text){ key, len }, 0);
+	purge(worker, request->service, (struct text){ key, len });
 	purge_location(worker, fill, data, head, HTTP_LOCATION);
 	purge_location(worker, fill, data, head, HTTP_CONTENT_LOCATION);
 }
@@ -179,6 +184,14 @@ static void end_with(struct worker *worker, struct fill *fill, struct object *ob
 	fill_tell(fill, worker);
 }
 
+void intake_second(struct worker *worker, struct fill *fill, struct object *object)
+{
+	(void)pthread_mutex_lock(&fill->lock);
+	fill->is_second = true;
+	(void)pthread_mutex_unlock(&fill->lock);
+	end_with(worker, fill, object, false);
+}
+
 /* RFC 9111 4.3.4: the page with what the 304 says, judged as if it had come so. */
 static bool take_304(struct worker *worker, struct fill *fill, const char *data,
 		     const struct http_head *head, uint32_t delay_ms)
@@ -192,9 +205,9 @@ static bool take_304(struct worker *worker, struct fill *fill, const char *data,
 		parts = parts_of(worker, fill, merged, &page);
 		object = object_new_renewed(fill->stale, &parts);
 	}
-	if (object)
-		(void)store_put(worker->server->store, object_ref(object));
-	else
+	if (object && store_put(worker->server->store, object_ref(object)))
+		second_keep(worker, fill->request->service, object);
+	else if (!object)
 		store_drop(worker->server->store, fill->stale);
 	free(merged);
 	worker->counters.revalidated++;
@@ -327,6 +340,8 @@ void intake_end(struct worker *worker, struct fill *fill)
 	}
 	if (object && !store_put(worker->server->store, object_ref(object)))
 		put_mark(worker, fill, WHY_TOO_LARGE);
+	else if (object)
+		second_keep(worker, fill->request->service, object);
 	(void)pthread_mutex_lock(&fill->lock);
 	fill->object = object;
 	fill->state = FILL_DONE;

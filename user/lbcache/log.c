@@ -111,13 +111,10 @@ void log_close(struct access_log *log)
 static const char *source_word(uint8_t source)
 {
 	static const char *const words[] = {
-		[FROM_NONE] = "none",
-		[FROM_HIT] = "hit",
-		[FROM_STALE] = "stale",
-		[FROM_MISS] = "miss",
-		[FROM_COLLAPSED] = "collapsed",
-		[FROM_PASS] = "pass",
-		[FROM_REVALIDATED] = "revalidated",
+		[FROM_NONE] = "none",		[FROM_HIT] = "hit",
+		[FROM_STALE] = "stale",		[FROM_MISS] = "miss",
+		[FROM_COLLAPSED] = "collapsed", [FROM_PASS] = "pass",
+		[FROM_SECOND] = "second",	[FROM_REVALIDATED] = "revalidated",
 	};
 
 	return words[source];

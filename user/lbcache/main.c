@@ -104,6 +104,7 @@ static struct server *make_server(const struct options *options)
 	if (!server)
 		return NULL;
 	server->limits = options->limits;
+	server->redis = options->redis;
 	server->worker_count = options->threads;
 	server->store = store_new(options->limits.memory);
 	server->fills = fill_table_new();

@@ -51,6 +51,10 @@ static const struct figure {
 	FIGURE("retries", retries, "Requests sent to a backend once more."),
 	FIGURE("backend_failures", backend_failures, "Backends that failed or lied."),
 	FIGURE("errors", errors, "Fetches that came to nothing while a client waited."),
+	FIGURE("second_tier_asked", second_asked, "Misses for which Redis was asked."),
+	FIGURE("second_tier_hits", second_hits, "Of these, pages that it had."),
+	FIGURE("second_tier_kept", second_kept, "Pages that it took."),
+	FIGURE("second_tier_failures", second_failures, "Times that it did not answer in time."),
 	FIGURE("log_lost_lines", log_lost, "Lines of the access log that were lost."),
 #undef FIGURE
 };
@@ -114,6 +118,8 @@ static void print_all(FILE *out, const struct server *server)
 	(void)fprintf(out, "lbcache_bypass_ratio %.3f\n", server_bypass_ratio(server));
 	head(out, "hit_ratio", "gauge", "Hits of all requests since the start, stale ones too.");
 	(void)fprintf(out, "lbcache_hit_ratio %.6f\n", counters_hit_ratio(&sum));
+	print(out, "second_tier_resting_threads", "gauge", server_resting(server),
+	      "Threads that do not ask Redis for now, since it failed.");
 	head(out, "not_stored_total", "counter", "Answers that were not stored, by reason.");
 	for (unsigned int i = WHY_STORED + 1; i < WHY_COUNT; i++)
 		(void)fprintf(out, "lbcache_not_stored_total{reason=\"%s\"} %llu\n",

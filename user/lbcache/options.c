@@ -34,6 +34,8 @@ static const char usage[] =
 	"  --user NAME           whom to become when started by root (nobody)\n"
 	"  --log PATH            the access log, '-' for standard output; --log-json as JSON\n"
 	"  --metrics ADDR:PORT   figures for Prometheus there, at /metrics\n"
+	"  --redis ADDR:PORT     a second tier that several balancers share: asked on a miss,\n"
+	"                        for 5 ms at most\n"
 	"  --take-over           pages and sockets of the lbcache that runs here, which then ends\n"
 	"  -V, --version  -h, --help\n";
 
@@ -55,6 +57,7 @@ enum long_option {
 	O_LOG,
 	O_LOG_JSON,
 	O_METRICS,
+	O_REDIS,
 	O_TAKE_OVER,
 };
 
@@ -77,6 +80,7 @@ static const struct option long_options[] = {
 	{ "log", required_argument, NULL, O_LOG },
 	{ "log-json", no_argument, NULL, O_LOG_JSON },
 	{ "metrics", required_argument, NULL, O_METRICS },
+	{ "redis", required_argument, NULL, O_REDIS },
 	{ "take-over", no_argument, NULL, O_TAKE_OVER },
 	{ "version", no_argument, NULL, 'V' },
 	{ "help", no_argument, NULL, 'h' },
@@ -210,6 +214,9 @@ static void take(int letter, struct options *out)
 		break;
 	case O_METRICS:
 		read_address("--metrics", &out->metrics);
+		break;
+	case O_REDIS:
+		read_address("--redis", &out->redis);
 		break;
 	case O_TAKE_OVER:
 		out->is_taking_over = true;

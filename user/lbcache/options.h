@@ -11,7 +11,7 @@ struct options {
 	bool is_joined; /* to the datapath */
 	unsigned int threads;
 	struct limits limits;
-	union address listen, metrics; /* without family: none */
+	union address listen, metrics, redis; /* without family: none */
 	union address backends[BACKENDS_MAX];
 	unsigned int backend_count;
 	struct rules rules;

@@ -61,6 +61,8 @@ static size_t put_object_status(const struct worker *worker, const struct client
 		at = put(buf, at, "fwd=stale; fwd-status=304");
 	else if (client->source == FROM_COLLAPSED)
 		at = put(buf, at, "fwd=miss; collapsed");
+	else if (client->source == FROM_SECOND)
+		at = put(buf, at, "hit; detail=second-tier");
 	else if (client->source == FROM_MISS)
 		at = put(buf, at, "fwd=miss; stored");
 	else

@@ -99,6 +99,15 @@ double service_hit_ratio(const struct service_counters *counters)
 	return counters->requests ? (double)hits / (double)counters->requests : 0;
 }
 
+unsigned int server_resting(const struct server *server)
+{
+	unsigned int count = 0;
+
+	for (unsigned int n = 0; n < server->worker_count; n++)
+		count += __atomic_load_n(&server->workers[n]->is_second_resting, __ATOMIC_RELAXED);
+	return count;
+}
+
 double server_bypass_ratio(const struct server *server)
 {
 	uint64_t sum = 0;

@@ -63,7 +63,8 @@ struct limits {
 struct counters { /* of one thread; read by others without a lock */
 	uint64_t requests, hits, stale_hits, misses, passes, collapsed, revalidated, refused,
 		errors, fetches, retries, backend_failures, bytes_out, connections, active,
-		timeouts, closed_idle, log_lost;
+		timeouts, closed_idle, log_lost, second_asked, second_hits, second_kept,
+		second_failures;
 	uint64_t why[WHY_COUNT];
 };
 
@@ -76,6 +77,7 @@ struct server {
 	struct store *store;
 	struct fill_table *fills;
 	struct access_log *log; /* NULL: none */
+	union address redis;	/* the second tier; without family: none */
 	struct service services[SERVICES_MAX];
 	unsigned int service_count;
 	unsigned int worker_count;

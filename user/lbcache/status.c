@@ -38,6 +38,17 @@ static json_t *services_json(const struct server *server)
 	return array;
 }
 
+/* null where there is none. */
+static json_t *second_json(const struct server *server, const struct counters *sum)
+{
+	if (!server->redis.any.sa_family)
+		return json_null();
+	return json_pack("{s:I, s:I, s:I, s:I, s:i}", "asked", (json_int_t)sum->second_asked,
+			 "hits", (json_int_t)sum->second_hits, "kept", (json_int_t)sum->second_kept,
+			 "failures", (json_int_t)sum->second_failures, "resting_threads",
+			 (int)server_resting(server));
+}
+
 json_t *status_json(const struct server *server)
 {
 	struct counters sum;
@@ -47,7 +58,7 @@ json_t *status_json(const struct server *server)
 	store_count(server->store, &store);
 	return json_pack(
 		"{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:f, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, "
-		"s:I, s:I, s:I, s:I, s:f, s:o, s:o}",
+		"s:I, s:I, s:I, s:I, s:f, s:o, s:o, s:o}",
 		"requests", (json_int_t)sum.requests, "hits", (json_int_t)sum.hits, "stale",
 		(json_int_t)sum.stale_hits, "misses", (json_int_t)sum.misses, "collapsed",
 		(json_int_t)sum.collapsed, "revalidated", (json_int_t)sum.revalidated, "passed",
@@ -59,5 +70,5 @@ json_t *status_json(const struct server *server)
 		"objects", (json_int_t)store.objects, "bytes", (json_int_t)store.bytes, "limit",
 		(json_int_t)store.limit, "evicted", (json_int_t)store.evicted, "bypass_ratio",
 		server_bypass_ratio(server), "not_stored", reasons_json(&sum), "services",
-		services_json(server));
+		services_json(server), "second_tier", second_json(server, &sum));
 }

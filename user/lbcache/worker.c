@@ -13,6 +13,7 @@
 #include "client.h"
 #include "fetch.h"
 #include "join.h"
+#include "second.h"
 
 #include "lb_abi.h"
 
@@ -24,8 +25,9 @@
 #define CLOCK_BASE_MS (1ull << 42) /* so that a page may be older than the machine is up */
 
 static const unsigned int lengths_ms[TIMER_CLASSES] = {
-	[TIMER_CONNECT] = 250, [TIMER_LINGER] = 1000, [TIMER_HEADER] = 5000, [TIMER_BODY] = 5000,
-	[TIMER_WRITE] = 10000, [TIMER_POOL] = 15000,  [TIMER_KEEP] = 60000,  [TIMER_IDLE] = 60000,
+	[TIMER_SECOND] = 5,    [TIMER_CONNECT] = 250, [TIMER_LINGER] = 1000,
+	[TIMER_HEADER] = 5000, [TIMER_BODY] = 5000,   [TIMER_WRITE] = 10000,
+	[TIMER_POOL] = 15000,  [TIMER_KEEP] = 60000,  [TIMER_IDLE] = 60000,
 };
 
 void timer_stop(struct timer *timer)
@@ -344,6 +346,8 @@ int worker_start(struct server *server, unsigned int index)
 	fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	if (worker->epoll_fd < 0 || fd < 0)
 		return -errno;
+	if (server->redis.any.sa_family && second_new(worker))
+		return -ENOMEM;
 	worker_watch(worker, &worker->event, fd, on_bell);
 	server->workers[index] = worker;
 	return -pthread_create(&worker->thread, NULL, run, worker);

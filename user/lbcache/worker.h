@@ -24,6 +24,7 @@ struct watch {
 
 /* Every class has one length, so that a list a class stays sorted by itself. */
 enum timer_class {
+	TIMER_SECOND,  /* 5 ms: then the backend is asked */
 	TIMER_CONNECT, /* 250 ms: then the next backend */
 	TIMER_LINGER,  /* 1 s: after a refusal, so that the answer is read */
 	TIMER_HEADER,  /* 5 s: a request's head, in all */
@@ -64,6 +65,8 @@ struct worker {
 	struct fill **inbox;
 	size_t inbox_count, inbox_limit;
 	struct backend *backends;
+	struct second *second; /* NULL: there is no second tier */
+	bool is_second_resting;
 	struct counters counters;
 	struct service_counters by_service[SERVICES_MAX];
 	char scratch[SCRATCH_SIZE]; /* what was just received */
@@ -88,6 +91,8 @@ static inline struct service_counters *service_counters_of(struct worker *worker
 	return &worker->by_service[service - worker->server->services];
 }
 double counters_hit_ratio(const struct counters *counters);
+/* Threads that leave the second tier alone for now. */
+unsigned int server_resting(const struct server *server);
 double server_bypass_ratio(const struct server *server);
 
 int worker_start(struct server *server, unsigned int index);

@@ -47,6 +47,7 @@ static int status(const struct lbctl *ctl, struct words *words)
 	char bytes[NUMBER_TEXT_SIZE], limit[NUMBER_TEXT_SIZE];
 	struct table *table;
 	int code = words_end(words);
+	const json_t *second;
 	const char *word;
 	json_t *count;
 	double bypass;
@@ -67,6 +68,9 @@ static int status(const struct lbctl *ctl, struct words *words)
 		note(ctl,
 		     "it has too much to do, and leaves %.0f%% of new connections to the backends",
 		     100 * bypass);
+	second = json_object_get(json, "second_tier");
+	if (cache_number(second, "resting_threads"))
+		note(ctl, "Redis does not answer, and is not asked for a while");
 	table = table_new("WHAT >COUNT");
 	row(table, json, "requests", "requests");
 	row(table, json, "hits", "hits");
@@ -80,6 +84,12 @@ static int status(const struct lbctl *ctl, struct words *words)
 	row(table, json, "fetches from backends", "fetches");
 	row(table, json, "pages evicted", "evicted");
 	row(table, json, "connections now", "connections");
+	if (json_is_object(second)) {
+		row(table, second, "misses asked of Redis", "asked");
+		row(table, second, "pages that came from there", "hits");
+		row(table, second, "pages kept there", "kept");
+		row(table, second, "answers that came too late or not at all", "failures");
+	}
 	json_object_foreach(json_object_get(json, "not_stored"), word, count)
 	{
 		table_cell(table, "not stored: %s", word);
@@ -173,6 +183,7 @@ static int purge(const struct lbctl *ctl, struct words *words)
 	const char *what = "url", *text = word_need(words, "a URL, or prefix URL, or tag NAME");
 	char line[LINE_MAX_SIZE];
 	const char *how = "hard";
+	const json_t *second;
 	int code;
 
 	if (text && (!strcmp(text, "prefix") || !strcmp(text, "tag") || !strcmp(text, "--tag"))) {
@@ -194,7 +205,11 @@ static int purge(const struct lbctl *ctl, struct words *words)
 		return code;
 	if (ctl->is_json)
 		return print_json(json_incref(json));
-	if (!cache_number(json, "purged"))
+	second = json_object_get(json, "second_tier_purged");
+	if (second && !json_is_true(second))
+		note(ctl, "the second tier was not reached: pages that it still has may come back "
+			  "from there");
+	if (!cache_number(json, "purged") && !json_is_true(second))
 		return refuse("nothing is stored for %s %s", what, text);
 	(void)printf("%llu pages %s\n", (unsigned long long)cache_number(json, "purged"),
 		     !strcmp(how, "soft") ? "made stale" : "removed");
