@@ -18,6 +18,7 @@ CFLAGS += -std=gnu17 $(WARN) $(WERROR) -fPIC -MMD -MP
 BPF_CFLAGS := -O2 -g -target bpf -mcpu=v3 -Wall -Wextra -Werror -MMD -MP -Iinclude -Ibpf \
 	-I/usr/include/$(shell $(CC) -dumpmachine)
 LIBS := -lxdp -lbpf -lelf -lz -lcyaml -lyaml -lmnl
+TLS_LIBS := -lssl -lcrypto
 
 LIBLB_SRC := $(wildcard user/liblb/*.c)
 COMMON_SRC := $(wildcard user/common/*.c)
@@ -69,14 +70,14 @@ $(B)/liblb.so.0: $(LIBLB_OBJ)
 	$(CC) $(LDFLAGS) -shared -Wl,-soname,liblb.so.0 -o $@ $^ $(LIBS)
 
 lbctl: $(call objects,$(LBCTL_SRC) $(JSON_SRC) $(COMMON_SRC)) $(B)/liblb.a
-	$(CC) $(LDFLAGS) -o $@ $^ $(LIBS) -ljansson
+	$(CC) $(LDFLAGS) -o $@ $^ $(LIBS) -ljansson $(TLS_LIBS)
 
 $(B)/lbcache.a: $(call objects,$(LBCACHE_SRC))
 	@rm -f $@
 	$(AR) rcs $@ $^
 
 lbcache: $(B)/user/lbcache/main.o $(B)/lbcache.a $(call objects,$(COMMON_SRC)) $(B)/liblb.a
-	$(CC) $(LDFLAGS) -o $@ $^ $(LIBS) -ljansson -lmicrohttpd -lseccomp -lsystemd -lhiredis -lpthread
+	$(CC) $(LDFLAGS) -o $@ $^ $(LIBS) -ljansson -lmicrohttpd -lseccomp -lsystemd -lhiredis -lpthread $(TLS_LIBS)
 
 $(B)/user/lbd/page.o: user/lbd/dashboard.html
 
@@ -88,7 +89,7 @@ HEADERS := $(wildcard include/*.h bpf/*.h user/liblb/*.h user/common/*.h user/lb
 # One cmocka program a file; the archive gives each just what it calls.
 $(B)/tests/%: tests/unit/%.c $(B)/liblb.a $(B)/lbcache.a $(HEADERS)
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) -Ibpf $(CFLAGS) $< $(call objects,$(COMMON_SRC)) $(B)/lbcache.a $(B)/liblb.a -o $@ $(LIBS) -lcmocka -lm
+	$(CC) $(CPPFLAGS) -Ibpf $(CFLAGS) $< $(call objects,$(COMMON_SRC)) $(B)/lbcache.a $(B)/liblb.a -o $@ $(LIBS) $(TLS_LIBS) -lcmocka -lm
 
 $(UNIT_TESTS): $(call objects,$(COMMON_SRC))
 

@@ -195,11 +195,22 @@ struct lb_cache_rule {
 	__u32 ttl_s;			   /* of pages without a freshness of their own */
 };
 
+#define LB_CACHE_FILE_SIZE 256
+#define LB_CACHE_CERTS_MAX 8
+
+struct lb_cache_cert { /* files in PEM, by paths from the root */
+	char file[LB_CACHE_FILE_SIZE], key[LB_CACHE_FILE_SIZE]; /* key "": in the same file */
+};
+
 struct lb_cache_config {
-	bool is_on;  /* rules and ttl stay when it is off */
+	bool is_on;  /* rules, ttl and certificates stay when it is off */
 	__u32 ttl_s; /* 0: pages without a freshness of their own are not kept */
 	struct lb_cache_rule *rules;
 	unsigned int rule_count;
+	struct lb_cache_cert certs[LB_CACHE_CERTS_MAX];
+	unsigned int cert_count; /* 0: in clear, as are the backends; else both in TLS */
+	/* Of backends: "" against these certificates; a file of more that are trusted; "off". */
+	char verify[LB_CACHE_FILE_SIZE];
 };
 
 struct lb_service_config {

@@ -109,6 +109,10 @@ static void survives(void **state)
 		"      ttl: 2m\n      rules:\n        - prefix: \"/a\\\"b\\\\c\"\n          ttl: "
 		"1d\n"
 		"        - prefix: \"/account/\"\n          pass: true\n",
+		"      ttl: 0s\n      tls:\n        - certificate: \"/etc/a \\\"1\\\".pem\"\n"
+		"        - certificate: \"/etc/b.pem\"\n          key: \"/etc/b.key\"\n"
+		"      verify: \"off\"\n",
+		"      ttl: 1s\n      tls:\n        - certificate: \"/a\"\n      verify: \"/ca\"\n",
 	};
 	char text[1024];
 
@@ -162,6 +166,13 @@ static void refuses(void **state)
 		  "          pass: true\n",
 		  "there are two rules for '/a'" },
 		{ "      unknown: 1\n", "s:6: " },
+		{ "      tls:\n        - certificate: a.pem\n",
+		  "'a.pem' is no path from the root" },
+		{ "      tls:\n        - certificate: /a,b\n", "no control characters or commas" },
+		{ "      tls:\n        - certificate: /a\n          key: k\n", "'k' is no path" },
+		{ "      tls:\n        - key: /a\n", "s:" },
+		{ "      verify: off\n", "'tls' has no certificate" },
+		{ "      tls:\n        - certificate: /a\n      verify: no\n", "'no' is no path" },
 	};
 	char text[1024];
 

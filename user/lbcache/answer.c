@@ -191,7 +191,7 @@ static void look_up(struct worker *worker, struct client *client, const char *da
 	struct object *object;
 
 	query.key.at = worker->key;
-	query.key.len = key_make((struct text){ "http", 4 }, http_text(data, head->host),
+	query.key.len = key_make(service_scheme(client->service), http_text(data, head->host),
 				 http_text(data, head->target), policy, worker->key);
 	query.hash = key_hash(worker->key, query.key.len, query.service,
 			      store_seed(worker->server->store));

@@ -4,13 +4,10 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "worker.h"
 
 #define GOLDEN 0x9e3779b97f4a7c15ull /* 2^64 / 1.618…: its multiples are spread evenly */
-#define WAIT_STEP_US 5000
-#define WAIT_STEPS 400
 
 struct candidates *candidates_new(unsigned int room)
 {
@@ -43,32 +40,13 @@ unsigned int candidates_pick(const struct candidates *candidates, uint64_t turn)
 	return low;
 }
 
-/* Each worker has begun another turn, so nobody is still where the old list was read. */
-static bool has_turned(const struct server *server, const uint64_t *turns)
-{
-	for (unsigned int i = 0; i < server->worker_count; i++)
-		if (__atomic_load_n(&server->workers[i]->turns, __ATOMIC_ACQUIRE) == turns[i])
-			return false;
-	return true;
-}
-
 void candidates_replace(struct server *server, struct service *service,
 			struct candidates *candidates)
 {
 	struct candidates *old = service->candidates;
-	uint64_t turns[WORKERS_MAX];
 
 	__atomic_store_n(&service->candidates, candidates, __ATOMIC_SEQ_CST);
-	if (!old)
-		return;
-	for (unsigned int i = 0; i < server->worker_count; i++)
-		turns[i] = __atomic_load_n(&server->workers[i]->turns, __ATOMIC_SEQ_CST);
-	for (unsigned int step = 0; step < WAIT_STEPS; step++) {
-		if (has_turned(server, turns)) {
-			free(old);
-			return;
-		}
-		(void)usleep(WAIT_STEP_US);
-	}
 	/* A worker hangs: the list stays, rather than being read when it is gone. */
+	if (old && server_wait_turn(server))
+		free(old);
 }

@@ -13,90 +13,49 @@
 #include <unistd.h>
 
 #include "log.h"
-
-#define IDLE_MS 1000 /* without a request, so that there is none on its way */
+#include "stream.h"
+#include "tls.h"
 
 static void on_event(struct worker *worker, struct watch *watch, uint32_t events);
 
-/* ---- limits --------------------------------------------------------------------------------- */
-
-static uint32_t slot_of(const struct server *server, const union address *peer)
-{
-	const char *bytes = peer->any.sa_family == AF_INET ? (const char *)&peer->v4.sin_addr
-							   : (const char *)&peer->v6.sin6_addr;
-	/* of IPv6 the network: a client has all of it */
-	size_t len = peer->any.sa_family == AF_INET ? 4 : 8;
-
-	return key_hash(bytes, len, 0, store_seed(server->store)) % PER_ADDRESS_SLOTS;
-}
-
 static void on_keep_due(struct worker *worker, struct timer *timer)
 {
+	struct client *client = CONTAINER(timer, struct client, timer);
+
 	worker->counters.closed_idle++;
-	client_close(worker, CONTAINER(timer, struct client, timer));
-}
-
-bool client_is_full(const struct server *server)
-{
-	const uint32_t limit = server->limits.connections;
-
-	return __atomic_load_n(&server->connections, __ATOMIC_RELAXED) >= limit - limit / 16;
-}
-
-/*
- * Near the cap the longest idle goes first. Who came just now may have asked already, unread, and
- * goes only at the cap itself.
- */
-static void make_room(struct worker *worker)
-{
-	const uint32_t limit = worker->server->limits.connections;
-	const uint32_t count = __atomic_load_n(&worker->server->connections, __ATOMIC_RELAXED);
-	struct timer *oldest;
-
-	if (count <= limit / 5 * 4)
-		return;
-	oldest = timer_oldest(worker, TIMER_KEEP, count < limit ? IDLE_MS : 0);
-	if (oldest)
-		on_keep_due(worker, oldest);
-}
-
-static bool admit(struct worker *worker, const union address *peer)
-{
-	struct server *server = worker->server;
-	_Atomic uint16_t *slot = &server->per_address[slot_of(server, peer)];
-
-	make_room(worker);
-	if (__atomic_load_n(&server->connections, __ATOMIC_RELAXED) >= server->limits.connections ||
-	    __atomic_load_n(slot, __ATOMIC_RELAXED) >= server->limits.per_address)
-		return false;
-	(void)__atomic_add_fetch(&server->connections, 1, __ATOMIC_RELAXED);
-	(void)__atomic_add_fetch(slot, 1, __ATOMIC_RELAXED);
-	return true;
-}
-
-static void leave(struct worker *worker, const union address *peer)
-{
-	struct server *server = worker->server;
-
-	(void)__atomic_sub_fetch(&server->connections, 1, __ATOMIC_RELAXED);
-	(void)__atomic_sub_fetch(&server->per_address[slot_of(server, peer)], 1, __ATOMIC_RELAXED);
+	stream_end(&client->watch);
+	client_close(worker, client);
 }
 
 /* ---- coming and going ----------------------------------------------------------------------- */
+
+static void on_shake_due(struct worker *worker, struct timer *timer)
+{
+	worker->counters.timeouts++;
+	client_close(worker, CONTAINER(timer, struct client, timer));
+}
+
+/* One that could not be made fails at the first event. */
+static void begin_shake(struct worker *worker, struct client *client, int fd)
+{
+	client->watch.tls = tls_accept(client->service->tls, fd);
+	client->state = CLIENT_SHAKING;
+	timer_start(worker, &client->timer, TIMER_HEADER, on_shake_due);
+}
 
 void client_open(struct worker *worker, struct service *service, int fd, const union address *peer)
 {
 	struct client *client;
 	const int one = 1;
 
-	if (!admit(worker, peer)) {
+	if (!client_admit(worker, peer)) {
 		worker->counters.refused++;
 		(void)close(fd);
 		return;
 	}
 	client = malloc(sizeof(*client));
 	if (!client) {
-		leave(worker, peer);
+		client_leave(worker, peer);
 		(void)close(fd);
 		return;
 	}
@@ -106,7 +65,10 @@ void client_open(struct worker *worker, struct service *service, int fd, const u
 	client->peer = *peer;
 	worker->counters.connections++;
 	worker->counters.active++;
-	timer_start(worker, &client->timer, TIMER_KEEP, on_keep_due);
+	if (service->tls)
+		begin_shake(worker, client, fd);
+	else
+		timer_start(worker, &client->timer, TIMER_KEEP, on_keep_due);
 	worker_watch(worker, &client->watch, fd, on_event);
 }
 
@@ -162,7 +124,7 @@ void client_close(struct worker *worker, struct client *client)
 	free(client->tunnel);
 	client->in = NULL;
 	client->tunnel = NULL;
-	leave(worker, &client->peer);
+	client_leave(worker, &client->peer);
 	worker->counters.active--;
 	worker_bury(worker, &client->watch);
 }
@@ -175,7 +137,7 @@ static void on_linger_due(struct worker *worker, struct timer *timer)
 /* Closing at once with bytes unread would reset the connection and take the answer with it. */
 static void linger(struct worker *worker, struct client *client)
 {
-	(void)shutdown(client->watch.fd, SHUT_WR);
+	stream_end(&client->watch);
 	client->state = CLIENT_LINGERING;
 	free(client->in);
 	client->in = NULL;
@@ -296,7 +258,7 @@ static void read_requests(struct worker *worker, struct client *client)
 		kept = client->in_len;
 		if (kept)
 			memcpy(buffer, client->in, kept);
-		ret = recv(client->watch.fd, buffer + kept, sizeof(buffer) - kept, 0);
+		ret = stream_read(&client->watch, buffer + kept, sizeof(buffer) - kept);
 		if (ret < 0 && errno == EINTR)
 			continue;
 		if (ret == 0 || (ret < 0 && errno != EAGAIN)) {
@@ -345,10 +307,32 @@ void client_answered(struct worker *worker, struct client *client)
 		read_requests(worker, client);
 }
 
+/* True: it is done, and the first request may be there already. */
+static bool shake(struct worker *worker, struct client *client)
+{
+	int ret = client->watch.tls ? stream_shake(&client->watch) : -1;
+
+	if (ret < 0) {
+		worker->counters.tls_failures++;
+		client_close(worker, client);
+	}
+	if (ret <= 0)
+		return false;
+	worker->counters.tls_handshakes++;
+	worker->counters.tls_resumed += tls_is_resumed(client->watch.tls);
+	client->state = CLIENT_HEAD;
+	timer_start(worker, &client->timer, TIMER_KEEP, on_keep_due);
+	return true;
+}
+
 static void on_event(struct worker *worker, struct watch *watch, uint32_t events)
 {
 	struct client *client = (struct client *)watch;
 
+	if (client->state == CLIENT_SHAKING && !shake(worker, client))
+		return;
+	if (watch->tls)
+		events |= EPOLLIN | EPOLLOUT;
 	if (client->state == CLIENT_TUNNEL) {
 		client_tunnel(worker, client);
 		return;

@@ -9,6 +9,7 @@
 
 enum client_state {
 	CLIENT_HEAD,	/* for the next request */
+	CLIENT_SHAKING, /* hands, in TLS, before the first */
 	CLIENT_WAITING, /* for a fill's head, or its object */
 	CLIENT_SENDING,
 	CLIENT_LINGERING, /* closed after a refusal, until the client has read it */
@@ -106,10 +107,16 @@ void client_hint(struct worker *worker, struct fill *fill, const char *data,
 /* Sends what is in iov, refills it from the fill; at the end client_answered. */
 void client_send(struct worker *worker, struct client *client);
 
-/* ---- client.c, for the others --------------------------------------------------------------- */
+/* ---- client_limits.c ------------------------------------------------------------------------ */
 
 /* There is hardly room for more clients. */
 bool client_is_full(const struct server *server);
+/* One more of the address, until client_leave; may close an idle one for it. */
+bool client_admit(struct worker *worker, const union address *peer);
+void client_leave(struct worker *worker, const union address *peer);
+
+/* ---- client.c, for the others --------------------------------------------------------------- */
+
 /* The answer is out: the next request, or the end. */
 void client_answered(struct worker *worker, struct client *client);
 void client_leave_fill(struct worker *worker, struct client *client);

@@ -5,9 +5,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 
 #include "client.h"
+#include "stream.h"
 
 #define UNSENT_MAX (256u << 10)
 #define RATE_MIN (240 * 5) /* bytes within TIMER_BODY */
@@ -109,7 +109,7 @@ void client_send_body(struct worker *worker, struct client *client)
 			client->in_len -= len;
 			memmove(client->in, client->in + len, client->in_len);
 		} else {
-			ret = recv(client->watch.fd, data, sizeof(data), 0);
+			ret = stream_read(&client->watch, data, sizeof(data));
 			if (ret < 0 && errno == EINTR)
 				continue;
 			if (ret < 0 && errno == EAGAIN)

@@ -3,10 +3,10 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/socket.h>
 
 #include "client.h"
 #include "log.h"
+#include "stream.h"
 
 static void on_write_due(struct worker *worker, struct timer *timer)
 {
@@ -36,8 +36,8 @@ void client_interim(struct worker *worker, struct client *client, const char *da
 	}
 	memcpy(text + at, "\r\n", 2);
 	/* Nothing is under way, so there is room; one that does not fit breaks the connection. */
-	if (send(client->watch.fd, text, at + 2, MSG_NOSIGNAL) != (ssize_t)at + 2)
-		client->is_closing = true;
+	if (stream_send_one(&client->watch, text, at + 2) != (ssize_t)at + 2)
+		stream_break(&client->watch);
 }
 
 void client_hint(struct worker *worker, struct fill *fill, const char *data,
@@ -53,9 +53,8 @@ void client_hint(struct worker *worker, struct fill *fill, const char *data,
 static int flush(struct worker *worker, struct client *client)
 {
 	while (client->iov_at < client->iov_count) {
-		struct msghdr message = { .msg_iov = client->iov + client->iov_at,
-					  .msg_iovlen = client->iov_count - client->iov_at };
-		ssize_t ret = sendmsg(client->watch.fd, &message, MSG_NOSIGNAL);
+		ssize_t ret = stream_send(&client->watch, client->iov + client->iov_at,
+					  client->iov_count - client->iov_at);
 
 		if (ret < 0 && errno == EINTR)
 			continue;

@@ -102,13 +102,16 @@ static json_t *list_hot(const struct server *server, const char *text)
 
 /* ---- by URL --------------------------------------------------------------------------------- */
 
-/* "http://host/path", which is also how keys look. False: it is none. */
-static bool split_url(const char *url, struct text *host, struct text *target)
+/* "http://host/path" or "https://…", which is also how keys look. False: it is none. */
+static bool split_url(const char *url, struct text *scheme, struct text *host, struct text *target)
 {
-	const char *begin = url + strlen("http://"), *slash;
+	const char *begin = strstr(url, "://"), *slash;
 
-	if (strncmp(url, "http://", strlen("http://")))
+	if (strncmp(url, "http://", strlen("http://")) &&
+	    strncmp(url, "https://", strlen("https://")))
 		return false;
+	*scheme = (struct text){ url, (size_t)(begin - url) };
+	begin += strlen("://");
 	slash = strchr(begin, '/');
 	if (!slash || slash == begin)
 		return false;
@@ -142,13 +145,13 @@ static json_t *why(const struct server *server, const char *url)
 {
 	struct search search = { .server = server, .array = json_array() };
 	json_t *notes = json_array();
-	struct text host, target;
+	struct text scheme, host, target;
 	char key[KEY_MAX];
 
-	if (!split_url(url, &host, &target)) {
+	if (!split_url(url, &scheme, &host, &target)) {
 		json_decref(search.array);
 		json_decref(notes);
-		return refuse("this is no URL, expected as http://host/path");
+		return refuse("this is no URL, expected as http://host/path or https://host/path");
 	}
 	for (unsigned int i = 0; i < server->service_count; i++) {
 		const struct service *service = &server->services[i];
@@ -158,7 +161,7 @@ static json_t *why(const struct server *server, const char *url)
 			(void)json_array_append_new(notes, json_string(reason_text(WHY_POLICY)));
 		search.service = service->number;
 		search.key.at = key;
-		search.key.len = key_make((struct text){ "http", 4 }, host, target, policy, key);
+		search.key.len = key_make(scheme, host, target, policy, key);
 		store_walk(server->store, take_same_key, &search);
 	}
 	if (!json_array_size(search.array) && !json_array_size(notes))
@@ -191,16 +194,16 @@ static int purge_second(const struct server *server, const char *service, struct
 	return second_purge(&server->redis, service, key);
 }
 
-static unsigned int purge_url(struct server *server, struct text host, struct text target,
-			      uint64_t stale_ms, int *second)
+static unsigned int purge_url(struct server *server, struct text scheme, struct text host,
+			      struct text target, uint64_t stale_ms, int *second)
 {
 	unsigned int count = 0;
 	char key[KEY_MAX];
 
 	for (unsigned int i = 0; i < server->service_count; i++) {
 		const struct service *service = &server->services[i];
-		size_t len = key_make((struct text){ "http", 4 }, host, target,
-				      rules_find(service->rules, target), key);
+		size_t len =
+			key_make(scheme, host, target, rules_find(service->rules, target), key);
 
 		count += store_purge_key(
 			server->store, service->number,
@@ -217,7 +220,7 @@ static json_t *purge(struct server *server, char *words)
 {
 	char *rest, *how = strtok_r(words, " ", &rest), *what = strtok_r(NULL, " ", &rest);
 	uint64_t stale_ms = how && !strcmp(how, "soft") ? now_ms(server) : 0;
-	struct text text, host, target;
+	struct text text, scheme, host, target;
 	unsigned int count;
 	int second = 0;
 	json_t *json;
@@ -228,13 +231,13 @@ static json_t *purge(struct server *server, char *words)
 	if (!strcmp(what, "tag")) {
 		count = store_purge_if(server->store, has_tag, &text, stale_ms);
 		second = purge_second(server, NULL, TEXT_NONE);
-	} else if (!split_url(rest, &host, &target)) {
-		return refuse("this is no URL, expected as http://host/path");
+	} else if (!split_url(rest, &scheme, &host, &target)) {
+		return refuse("this is no URL, expected as http://host/path or https://host/path");
 	} else if (!strcmp(what, "prefix")) {
 		count = store_purge_if(server->store, has_prefix, &text, stale_ms);
 		second = purge_second(server, NULL, TEXT_NONE);
 	} else {
-		count = purge_url(server, host, target, stale_ms, &second);
+		count = purge_url(server, scheme, host, target, stale_ms, &second);
 	}
 	json = json_pack("{s:i}", "purged", (int)count);
 	if (json && server->redis.any.sa_family)

@@ -6,13 +6,12 @@
 #include "fetch.h"
 
 #include <errno.h>
-#include <netinet/tcp.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 #include "client.h"
+#include "stream.h"
 
 #define IDLE_MAX 32    /* connections kept to one backend by one worker */
 #define BODY_LOW 65536 /* of a request's body: below this, more is taken from the client */
@@ -106,8 +105,8 @@ static void on_connect_due(struct worker *worker, struct timer *timer)
 static void flush(struct worker *worker, struct fetch *fetch)
 {
 	while (fetch_unsent(fetch)) {
-		ssize_t ret = send(fetch->watch.fd, fetch->out + fetch->out_at, fetch_unsent(fetch),
-				   MSG_NOSIGNAL);
+		ssize_t ret = stream_send_one(&fetch->watch, fetch->out + fetch->out_at,
+					      fetch_unsent(fetch));
 
 		if (ret < 0 && errno == EAGAIN)
 			break;
@@ -144,8 +143,8 @@ bool fetch_send(struct worker *worker, struct fetch *fetch, struct text bytes)
 	fetch->out_len += bytes.len;
 	fetch->is_body_sent = true;
 	if (fetch->state > FETCH_CONNECTING && fetch_unsent(fetch) >= bytes.len) {
-		ssize_t ret = send(fetch->watch.fd, fetch->out + fetch->out_at, fetch_unsent(fetch),
-				   MSG_NOSIGNAL);
+		ssize_t ret = stream_send_one(&fetch->watch, fetch->out + fetch->out_at,
+					      fetch_unsent(fetch));
 
 		if (ret > 0)
 			fetch->out_at += (size_t)ret;
@@ -163,11 +162,17 @@ static void begin(struct worker *worker, struct fetch *fetch)
 static void on_connected(struct worker *worker, struct fetch *fetch)
 {
 	socklen_t size = sizeof(int);
-	int error = 0;
+	int error = 0, ret;
 
-	if (getsockopt(fetch->watch.fd, SOL_SOCKET, SO_ERROR, &error, &size) || error)
+	if (!fetch->watch.tls &&
+	    (getsockopt(fetch->watch.fd, SOL_SOCKET, SO_ERROR, &error, &size) || error)) {
 		fetch_fail(worker, fetch, SIGN_UNCONNECTED);
-	else
+		return;
+	}
+	ret = fetch_secure(worker, fetch);
+	if (ret < 0) /* one that is not trusted here still is good for who does */
+		fetch_fail(worker, fetch, ret == -EKEYREJECTED ? SIGN_OURS : SIGN_MALFORMED);
+	else if (ret > 0)
 		begin(worker, fetch);
 }
 
@@ -182,7 +187,7 @@ static void on_event(struct worker *worker, struct watch *watch, uint32_t events
 			discard(worker, fetch);
 		return;
 	case FETCH_CONNECTING:
-		if (events & (EPOLLOUT | EPOLLERR | EPOLLHUP))
+		if (watch->tls || (events & (EPOLLOUT | EPOLLERR | EPOLLHUP)))
 			on_connected(worker, fetch);
 		if (watch->fd < 0 || fetch->state == FETCH_CONNECTING)
 			return;
@@ -191,31 +196,12 @@ static void on_event(struct worker *worker, struct watch *watch, uint32_t events
 		client_tunnel(worker, fetch->client);
 		return;
 	default:
-		if (events & EPOLLOUT)
+		if (watch->tls || (events & EPOLLOUT))
 			flush(worker, fetch);
 	}
 	if (watch->fd >= 0 && fetch->state != FETCH_IDLE &&
-	    (events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR)))
+	    (watch->tls || events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR)))
 		fetch_read(worker, fetch);
-}
-
-static int open_socket(const struct backend *backend)
-{
-	const int one = 1;
-	int fd = socket(backend->address.any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC,
-			0);
-
-	if (fd < 0)
-		return -errno;
-	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
-	if (connect(fd, &backend->address.any, address_size(&backend->address)) &&
-	    errno != EINPROGRESS) {
-		int ret = -errno;
-
-		(void)close(fd);
-		return ret;
-	}
-	return fd;
 }
 
 /* What a repeat on another connection could do twice. */
@@ -234,11 +220,17 @@ static bool is_repeatable(const struct fetch *fetch)
 	}
 }
 
-static struct fetch *take_idle(struct backend *backend)
+/* The one that was used last, of those that may be; NULL: there is none. */
+static struct fetch *take_idle(struct backend *backend, uint64_t secure_key)
 {
-	struct fetch *fetch = backend->idle;
+	struct fetch **link = &backend->idle, *fetch;
 
-	backend->idle = fetch->next_idle;
+	while (*link && (*link)->secure_key != secure_key)
+		link = &(*link)->next_idle;
+	fetch = *link;
+	if (!fetch)
+		return NULL;
+	*link = fetch->next_idle;
 	backend->idle_count--;
 	timer_stop(&fetch->timer);
 	free(fetch->in);
@@ -247,10 +239,10 @@ static struct fetch *take_idle(struct backend *backend)
 	return fetch;
 }
 
-static struct fetch *open_fetch(struct worker *worker, struct backend *backend)
+static struct fetch *open_fetch(struct worker *worker, struct backend *backend, uint64_t secure_key)
 {
 	struct fetch *fetch = calloc(1, sizeof(*fetch));
-	int fd = fetch ? open_socket(backend) : -ENOMEM;
+	int fd = fetch ? stream_connect(&backend->address) : -ENOMEM;
 
 	if (fd < 0) {
 		free(fetch);
@@ -258,6 +250,7 @@ static struct fetch *open_fetch(struct worker *worker, struct backend *backend)
 		return NULL;
 	}
 	fetch->backend = backend;
+	fetch->secure_key = secure_key;
 	fetch->state = FETCH_CONNECTING;
 	worker_watch(worker, &fetch->watch, fd, on_event);
 	return fetch;
@@ -267,6 +260,7 @@ static struct fetch *open_fetch(struct worker *worker, struct backend *backend)
 static bool try_next(struct worker *worker, struct fill *fill, struct client *client, char *out,
 		     size_t out_len, unsigned int tries, bool is_fresh)
 {
+	const uint64_t secure_key = fetch_secure_key(worker, fill->request);
 	struct backend *backend;
 	struct fetch *fetch = NULL;
 
@@ -274,10 +268,10 @@ static bool try_next(struct worker *worker, struct fill *fill, struct client *cl
 		backend = backend_choose(worker, fill->request, tries++);
 		if (!backend)
 			break;
-		if (backend->idle && !is_fresh)
-			fetch = take_idle(backend);
-		else
-			fetch = open_fetch(worker, backend);
+		if (!is_fresh)
+			fetch = take_idle(backend, secure_key);
+		if (!fetch)
+			fetch = open_fetch(worker, backend, secure_key);
 		if (!fetch)
 			sign_failed(worker, backend,
 				    errno == ECONNREFUSED || errno == EHOSTUNREACH

@@ -32,6 +32,7 @@ struct fetch {
 	struct timer timer;
 	struct backend *backend;
 	struct fetch *next_idle;
+	uint64_t secure_key; /* what connections may be kept for, of those in TLS; 0: in clear */
 	enum fetch_state state;
 	struct fill *fill;     /* NULL while idle */
 	struct client *client; /* whose body is sent, who gets 1xx, or who tunnels; may be NULL */
@@ -76,6 +77,14 @@ void fetch_read(struct worker *worker, struct fetch *fetch);
 void fetch_fail(struct worker *worker, struct fetch *fetch, enum sign sign);
 /* The response is whole: into the pool, or closed. */
 void fetch_release(struct worker *worker, struct fetch *fetch);
+
+/* ---- fetch_secure.c: TLS towards backends ---------------------------------------------------- */
+
+/* By the service's files and the request's host, for which the backend's certificate was good. */
+uint64_t fetch_secure_key(const struct worker *worker, const struct request *request);
+/* Of one that is connected: 1 it can be used, 0 later, -EBADMSG the handshake failed,
+ * -EKEYREJECTED because of its certificate. */
+int fetch_secure(struct worker *worker, struct fetch *fetch);
 
 /* ---- choose.c ------------------------------------------------------------------------------- */
 

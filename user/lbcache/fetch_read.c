@@ -3,10 +3,10 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 
 #include "client.h"
 #include "fetch.h"
+#include "stream.h"
 
 #define INTERIM_MAX 16384 /* bytes of 1xx heads and the final one that have not come whole */
 
@@ -162,9 +162,10 @@ static enum outcome take_heads(struct worker *worker, struct fetch *fetch, struc
 	}
 }
 
-static enum outcome take_end(struct worker *worker, struct fetch *fetch)
+/* RFC 9112 8, 9.8: a body that a reset ends, or in TLS no word of farewell, may be cut. */
+static enum outcome take_end(struct worker *worker, struct fetch *fetch, bool is_orderly)
 {
-	if (fetch->state == FETCH_BODY && fetch->framing == HTTP_BODY_CLOSE)
+	if (is_orderly && fetch->state == FETCH_BODY && fetch->framing == HTTP_BODY_CLOSE)
 		return finish(worker, fetch, false);
 	return fail(worker, fetch, SIGN_CUT);
 }
@@ -196,13 +197,13 @@ void fetch_read(struct worker *worker, struct fetch *fetch)
 		}
 		if (kept)
 			memcpy(worker->scratch, fetch->in, kept);
-		ret = recv(fetch->watch.fd, worker->scratch + kept, SCRATCH_SIZE - kept, 0);
+		ret = stream_read(&fetch->watch, worker->scratch + kept, SCRATCH_SIZE - kept);
 		if (ret < 0 && errno == EINTR)
 			continue;
 		if (ret < 0 && errno == EAGAIN)
 			return;
 		if (ret <= 0) {
-			(void)take_end(worker, fetch);
+			(void)take_end(worker, fetch, ret == 0);
 			return;
 		}
 		fetch->has_response_byte = true;

@@ -121,26 +121,30 @@ static void purge_location(struct worker *worker, const struct fill *fill, const
 {
 	const struct request *request = fill->request;
 	struct text value = http_value(data, head, id), host, target = value;
-	struct text own = http_text(request->data, request->head.host);
+	const struct text own = http_text(request->data, request->head.host),
+			  scheme = service_scheme(request->service);
 	char key[KEY_MAX];
 	size_t len;
 
 	if (!value.len || value.len > HTTP_TARGET_MAX)
 		return;
 	if (value.at[0] != '/') { /* absolute: of the same host only */
+		const size_t begin = scheme.len + strlen("://");
 		const char *slash;
 
-		if (value.len < 8 || !text_is((struct text){ value.at, 7 }, "http://"))
+		if (value.len < begin + 1 ||
+		    !text_is_same_word((struct text){ value.at, scheme.len }, scheme) ||
+		    memcmp(value.at + scheme.len, "://", 3))
 			return;
-		slash = memchr(value.at + 7, '/', value.len - 7);
+		slash = memchr(value.at + begin, '/', value.len - begin);
 		if (!slash)
 			return;
-		host = (struct text){ value.at + 7, (size_t)(slash - value.at) - 7 };
+		host = (struct text){ value.at + begin, (size_t)(slash - value.at) - begin };
 		if (!text_is_same_word(host, own))
 			return;
 		target = (struct text){ slash, value.len - (size_t)(slash - value.at) };
 	}
-	len = key_make((struct text){ "http", 4 }, own, target, request->policy, key);
+	len = key_make(scheme, own, target, request->policy, key);
 	purge(worker, request->service, (struct text){ key, len });
 }
 
@@ -163,7 +167,8 @@ static void invalidate(struct worker *worker, const struct fill *fill, const cha
 	}
 	if (head->status < 200 || head->status >= 400)
 		return;
-	len = key_make((struct text){ "http", 4 }, http_text(request->data, request->head.host),
+	len = key_make(service_scheme(request->service),
+		       http_text(request->data, request->head.host),
 		       http_text(request->data, request->head.target), request->policy, key);
 	purge(worker, request->service, (struct text){ key, len });
 	purge_location(worker, fill, data, head, HTTP_LOCATION);

@@ -16,6 +16,7 @@
 
 #include "candidates.h"
 #include "options.h"
+#include "reader.h"
 #include "sign.h"
 #include "worker.h"
 
@@ -204,10 +205,11 @@ static int take_service(const char **at, const char *end, bool *is_named)
 	const struct view_service *view = (const void *)*at;
 	const struct view_rule *rules = (const void *)(view + 1);
 	const struct view_backend *backends = (const void *)(rules + view->rule_count);
+	const char *files = (const char *)(backends + view->backend_count);
 	struct service *service = place_of(join.server, view->name, &view->address);
 	int ret;
 
-	*at = (const char *)(backends + view->backend_count);
+	*at = files + view->tls_length;
 	if (*at > end)
 		return -EPROTO;
 	if (!service) { /* the keeper counts those of now, here those of before count too */
@@ -217,6 +219,10 @@ static int take_service(const char **at, const char *end, bool *is_named)
 	ret = set_rules(service, view, rules);
 	if (!ret)
 		ret = set_backends(service, view, backends);
+	if (!ret)
+		ret = certificates_take(join.server, service,
+					(struct text){ files, view->tls_length },
+					(enum tls_backends)view->tls_kind);
 	if (ret)
 		return ret;
 	is_named[service - join.server->services] = true;
@@ -330,7 +336,7 @@ static void *run(void *arg)
 		ret = take_message();
 	while (!ret);
 	join.has_failed = !join.server->is_stopping;
-	if (join.has_failed)
+	if (join.has_failed && ret != -EKEYREJECTED)
 		(void)fprintf(stderr, "lbcache: the keeper has ended, so this ends too: %s\n",
 			      strerror(-ret));
 	(void)pthread_kill(join.main, SIGTERM);
@@ -352,6 +358,14 @@ int join_start(struct server *server, bool is_second)
 	     i < READY_STEPS && !__atomic_load_n(&join.is_ready, __ATOMIC_ACQUIRE); i++)
 		(void)usleep(READY_STEP_US);
 	return join_listen(server);
+}
+
+void join_renew(void)
+{
+	const struct join_message message = { .kind = JOIN_RENEW };
+
+	/* Of a keeper that has ended the other thread hears. */
+	(void)join_send(join.fd, &message, NULL, NULL, 0);
 }
 
 int join_leave(void)

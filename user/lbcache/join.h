@@ -18,6 +18,8 @@ enum join_kind {
 	JOIN_READY,	/* keeper: the datapath has them */
 	JOIN_VIEW,	/* keeper: services that follow */
 	JOIN_LEAVE,	/* the end, and nobody takes over */
+	JOIN_RENEW,	/* to it, or to the reader: files are to be read anew */
+	JOIN_FILES,	/* reader: those that follow */
 };
 
 struct join_message {
@@ -31,11 +33,12 @@ struct join_message {
 #define JOIN_FDS_MAX (2 * WORKERS_MAX)
 #define VIEW_BACKENDS_MAX 1024
 
-/* A view: struct view_service, its rules, its backends; the next service. */
+/* A view: struct view_service, its rules, its backends, its files (tls.h); the next service. */
 struct view_service {
 	char name[NAME_SIZE];
 	union address address;
 	uint32_t ttl_s, rule_count, backend_count;
+	uint32_t tls_length, tls_kind; /* bytes of the files, 0: in clear; enum tls_backends */
 };
 
 struct view_rule {
@@ -59,6 +62,8 @@ int join_prepare(struct server *server, const struct options *options);
 int join_start(struct server *server, bool is_second);
 /* What was counted, into the maps, now and then; of one thread. */
 void join_publish(uint64_t now_ms);
+/* Has the keeper read certificates anew. */
+void join_renew(void);
 /* New connections go to the backends from here on. What main should answer. */
 int join_leave(void);
 /* The place of a service, made if need be, from before the keeper tells of it. NULL: no room. */

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "join.h"
+#include "tls.h"
 
 #include "liblb.h"
 
@@ -41,12 +42,40 @@ static void put(FILE *out, const void *bytes, size_t len)
 	(void)fwrite(bytes, len, 1, out);
 }
 
+static enum tls_backends put_files(const struct lb_cache_config *cache, FILE *out)
+{
+	for (unsigned int i = 0; i < cache->cert_count; i++)
+		tls_file_put(out, TLS_CERTIFICATE, cache->certs[i].file, cache->certs[i].key);
+	if (cache->verify[0] == '/')
+		tls_file_put(out, TLS_AUTHORITY, cache->verify, NULL);
+	return strcmp(cache->verify, "off") ? TLS_BACKENDS_VERIFIED : TLS_BACKENDS_UNVERIFIED;
+}
+
+/* The files of a service as they are now; NULL: none, or out of memory. */
+static char *read_files(const struct lb_cache_config *cache, struct view_service *service)
+{
+	char *bytes = NULL;
+	size_t len = 0;
+	FILE *out = cache->cert_count ? open_memstream(&bytes, &len) : NULL;
+
+	if (!out)
+		return NULL;
+	service->tls_kind = put_files(cache, out);
+	if (fclose(out)) {
+		free(bytes);
+		return NULL;
+	}
+	service->tls_length = (uint32_t)len;
+	return bytes;
+}
+
 static void put_service(const struct keeper *keeper, const struct lb_service_config *config,
 			FILE *out)
 {
 	static struct lb_candidate list[VIEW_BACKENDS_MAX];
 	const struct lb_cache_config *cache = &config->cache;
 	struct view_service service = { .ttl_s = cache->ttl_s, .rule_count = cache->rule_count };
+	char *files = read_files(cache, &service);
 	unsigned int count = 0;
 
 	/* One that the maps do not have yet has nobody to ask. */
@@ -69,6 +98,9 @@ static void put_service(const struct keeper *keeper, const struct lb_service_con
 		address_make(&backend.address, &list[i].addr, list[i].port);
 		put(out, &backend, sizeof(backend));
 	}
+	if (files)
+		put(out, files, service.tls_length);
+	free(files);
 }
 
 static void warn_of_room(struct keeper *keeper)
@@ -237,17 +269,26 @@ static int look(struct keeper *keeper)
 	return ret ? ret : join_send(keeper->fd, &ready, NULL, NULL, 0);
 }
 
-/* Where the other process, as nobody, may not remove what it made. */
-static void clean_up(const struct keeper *keeper, const char *control_path)
+/*
+ * The other process says something, or nothing more. At its end goes what it made where it, as
+ * nobody, may not remove it.
+ */
+static int hear(struct keeper *keeper, const char *control_path)
 {
 	struct join_message message;
 	int fds[JOIN_FDS_MAX];
 	unsigned int count;
 	void *data = NULL;
+	int ret = join_receive(keeper->fd, &message, &data, fds, &count);
 
-	if (!join_receive(keeper->fd, &message, &data, fds, &count) && message.kind == JOIN_LEAVE)
-		(void)unlink(control_path);
 	free(data);
+	if (ret)
+		return ret;
+	if (message.kind == JOIN_RENEW)
+		return keeper->config ? send_view(keeper) : 0;
+	if (message.kind == JOIN_LEAVE)
+		(void)unlink(control_path);
+	return -EPIPE;
 }
 
 _Noreturn void keeper_run(int fd, const char *netns, unsigned int threads, const char *control_path)
@@ -260,13 +301,12 @@ _Noreturn void keeper_run(int fd, const char *netns, unsigned int threads, const
 	/* It ends when the other process does, whoever of them is told first. */
 	(void)signal(SIGINT, SIG_IGN);
 	(void)signal(SIGTERM, SIG_IGN);
-	while (!ret && !poll_fd.revents) {
+	while (!ret) {
 		ret = look(&keeper);
-		if (!ret)
-			(void)poll(&poll_fd, 1, keeper.lb ? LOOK_MS : RETRY_MS);
+		poll_fd.revents = 0;
+		if (!ret && poll(&poll_fd, 1, keeper.lb ? LOOK_MS : RETRY_MS) > 0)
+			ret = hear(&keeper, control_path);
 	}
-	if (poll_fd.revents & POLLIN)
-		clean_up(&keeper, control_path);
 	if (ret && ret != -EPIPE && ret != -ECONNRESET)
 		(void)fprintf(stderr, "lbcache: the datapath is not followed any more: %s\n",
 			      strerror(-ret));

@@ -20,6 +20,7 @@
 #include "log.h"
 #include "metrics.h"
 #include "options.h"
+#include "reader.h"
 #include "rights.h"
 #include "service_manager.h"
 #include "sign.h"
@@ -180,6 +181,7 @@ static void set_signals(sigset_t *out)
 	(void)sigemptyset(out);
 	(void)sigaddset(out, SIGTERM);
 	(void)sigaddset(out, SIGINT);
+	(void)sigaddset(out, SIGHUP);
 	(void)pthread_sigmask(SIG_BLOCK, out, NULL);
 	(void)signal(SIGPIPE, SIG_IGN);
 }
@@ -201,10 +203,18 @@ int main(int argc, char **argv)
 	if (!server)
 		return refuse("memory", ENOMEM);
 	server->is_joined = options.is_joined;
+	tls_begin();
 	if (!options.is_joined)
 		add_alone(server, &options);
 	else if (join_prepare(server, &options))
 		return 1;
+	if (options.cert_count) {
+		ret = reader_start(&options);
+		if (ret)
+			return refuse("certificates", -ret);
+		if (reader_renew(server, &server->services[0]))
+			return 1;
+	}
 	if (options.log_path) {
 		ret = log_open(&server->log, options.log_path, options.is_log_json);
 		if (ret)

@@ -55,6 +55,9 @@ static const struct figure {
 	FIGURE("second_tier_hits", second_hits, "Of these, pages that it had."),
 	FIGURE("second_tier_kept", second_kept, "Pages that it took."),
 	FIGURE("second_tier_failures", second_failures, "Times that it did not answer in time."),
+	FIGURE("tls_handshakes", tls_handshakes, "Handshakes of clients in TLS."),
+	FIGURE("tls_resumed", tls_resumed, "Of them, those of sessions that were resumed."),
+	FIGURE("tls_failures", tls_failures, "Handshakes that failed."),
 	FIGURE("log_lost_lines", log_lost, "Lines of the access log that were lost."),
 #undef FIGURE
 };

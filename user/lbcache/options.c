@@ -20,6 +20,12 @@ static const char usage[] =
 	"  -n, --netns NAME      in the namespace that 'ip netns' calls NAME\n"
 	"  --listen ADDR:PORT    take clients here\n"
 	"  --backend ADDR:PORT   fetch from here; may be given several times\n"
+	"  --cert FILE           take clients in TLS by this certificate; may be given several "
+	"times\n"
+	"  --key FILE            its key, if that is not in the same file\n"
+	"  --backend-tls         fetch in TLS\n"
+	"  --verify off|FILE     do not look at backends' certificates; or trust those in FILE "
+	"too\n"
 	"  --ttl SECONDS         keep what has no freshness of its own so long (0: do not)\n"
 	"  --negative SECONDS    the same for 301, 308, 404, 405, 410, 414\n"
 	"  --stale SECONDS       serve stale so long while it is fetched anew\n"
@@ -42,6 +48,10 @@ static const char usage[] =
 enum long_option {
 	O_LISTEN = 256,
 	O_BACKEND,
+	O_CERT,
+	O_KEY,
+	O_BACKEND_TLS,
+	O_VERIFY,
 	O_TTL,
 	O_NEGATIVE,
 	O_STALE,
@@ -65,6 +75,10 @@ static const struct option long_options[] = {
 	{ "netns", required_argument, NULL, 'n' },
 	{ "listen", required_argument, NULL, O_LISTEN },
 	{ "backend", required_argument, NULL, O_BACKEND },
+	{ "cert", required_argument, NULL, O_CERT },
+	{ "key", required_argument, NULL, O_KEY },
+	{ "backend-tls", no_argument, NULL, O_BACKEND_TLS },
+	{ "verify", required_argument, NULL, O_VERIFY },
 	{ "ttl", required_argument, NULL, O_TTL },
 	{ "negative", required_argument, NULL, O_NEGATIVE },
 	{ "stale", required_argument, NULL, O_STALE },
@@ -151,6 +165,27 @@ static void add_pass(struct options *out)
 	rules->count++;
 }
 
+static void take_tls(int letter, struct options *out)
+{
+	switch (letter) {
+	case O_CERT:
+		if (out->cert_count == TLS_FILES_MAX)
+			refuse("--cert: more than %d are not possible", TLS_FILES_MAX);
+		out->certs[out->cert_count++] = optarg;
+		break;
+	case O_KEY:
+		if (!out->cert_count || out->keys[out->cert_count - 1])
+			refuse("--key '%s' follows no --cert that it could be of", optarg);
+		out->keys[out->cert_count - 1] = optarg;
+		break;
+	case O_BACKEND_TLS:
+		out->is_backend_tls = true;
+		break;
+	default:
+		out->verify = optarg;
+	}
+}
+
 static void take_limit(int letter, struct options *out)
 {
 	switch (letter) {
@@ -184,6 +219,12 @@ static void take(int letter, struct options *out)
 		if (out->backend_count == BACKENDS_MAX)
 			refuse("--backend: more than %d are not possible", BACKENDS_MAX);
 		read_address("--backend", &out->backends[out->backend_count++]);
+		break;
+	case O_CERT:
+	case O_KEY:
+	case O_BACKEND_TLS:
+	case O_VERIFY:
+		take_tls(letter, out);
 		break;
 	case O_TTL:
 		out->rules.standard.ttl = read_number("--ttl", 0, 31536000);
@@ -262,6 +303,13 @@ void options_read(int argc, char **argv, struct options *out)
 	out->is_joined = !out->listen.any.sa_family && !out->backend_count;
 	if (out->is_joined && (out->rules.standard.ttl || out->rules.count))
 		refuse("--ttl and --pass are for --listen: of a service 'lbctl cache' says them");
+	if (out->is_joined && (out->cert_count || out->is_backend_tls || out->verify))
+		refuse("--cert, --backend-tls and --verify are for --listen: of a service 'lbctl "
+		       "cache on' says them");
+	if (out->is_backend_tls && !out->cert_count)
+		refuse("--backend-tls needs --cert: without it nobody is met in TLS");
+	if (out->verify && !out->is_backend_tls)
+		refuse("--verify is for --backend-tls");
 	if (!out->is_joined && !out->listen.any.sa_family)
 		refuse("--listen is missing: there is nowhere to take clients");
 	if (!out->is_joined && !out->backend_count)

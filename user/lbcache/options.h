@@ -4,6 +4,7 @@
 #define LBCACHE_OPTIONS_H
 
 #include "server.h"
+#include "tls.h"
 
 struct options {
 	const char *netns, *log_path, *control_path, *user;
@@ -14,6 +15,10 @@ struct options {
 	union address listen, metrics, redis; /* without family: none */
 	union address backends[BACKENDS_MAX];
 	unsigned int backend_count;
+	const char *certs[TLS_FILES_MAX], *keys[TLS_FILES_MAX]; /* key NULL: in the same file */
+	unsigned int cert_count;
+	bool is_backend_tls;
+	const char *verify; /* backends; NULL: against the certificates above; "off"; a file */
 	struct rules rules;
 };
 

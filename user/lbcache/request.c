@@ -105,16 +105,17 @@ static void put_forwarded(struct writer *writer, const struct request *request)
 	const char *client = request->client_text;
 	bool is_v6 = client[0] == '[';
 	struct text host = http_text(request->data, request->head.host);
+	const struct text scheme = service_scheme(request->service);
 	char last[HTTP_HEAD_MAX / 4];
 
-	(void)snprintf(last, sizeof(last), "for=%s%s%s;host=\"%.*s\";proto=http", is_v6 ? "\"" : "",
+	(void)snprintf(last, sizeof(last), "for=%s%s%s;host=\"%.*s\";proto=%.*s", is_v6 ? "\"" : "",
 		       client, is_v6 ? "\"" : "", (int)(host.len < 1024 ? host.len : 1024),
-		       host.at ? host.at : "");
+		       host.at ? host.at : "", (int)scheme.len, scheme.at);
 	put_list(writer, request, "Forwarded", HTTP_FORWARDED, last);
 	(void)snprintf(last, sizeof(last), "%.*s", (int)strcspn(client + is_v6, "]"),
 		       client + is_v6);
 	put_list(writer, request, "X-Forwarded-For", HTTP_X_FORWARDED_FOR, last);
-	put(writer, "X-Forwarded-Proto: http\r\n");
+	put_line(writer, "X-Forwarded-Proto", scheme);
 	put_list(writer, request, "Via", HTTP_VIA,
 		 request->head.minor ? "1.1 lbcache" : "1.0 lbcache");
 }

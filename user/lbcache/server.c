@@ -5,8 +5,12 @@
 #include <arpa/inet.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "lb_cache_abi.h"
+
+#define WAIT_STEP_US 5000
+#define WAIT_STEPS 400
 
 const struct policy *rules_find(const struct rules *rules, struct text target)
 {
@@ -122,4 +126,31 @@ double counters_hit_ratio(const struct counters *counters)
 	uint64_t hits = counters->hits + counters->stale_hits;
 
 	return counters->requests ? (double)hits / (double)counters->requests : 0;
+}
+
+struct text service_scheme(const struct service *service)
+{
+	return service->tls ? (struct text){ "https", 5 } : (struct text){ "http", 4 };
+}
+
+static bool has_turned(const struct server *server, const uint64_t *turns)
+{
+	for (unsigned int i = 0; i < server->worker_count; i++)
+		if (__atomic_load_n(&server->workers[i]->turns, __ATOMIC_ACQUIRE) == turns[i])
+			return false;
+	return true;
+}
+
+bool server_wait_turn(const struct server *server)
+{
+	uint64_t turns[WORKERS_MAX];
+
+	for (unsigned int i = 0; i < server->worker_count; i++)
+		turns[i] = __atomic_load_n(&server->workers[i]->turns, __ATOMIC_SEQ_CST);
+	for (unsigned int step = 0; step < WAIT_STEPS; step++) {
+		if (has_turned(server, turns))
+			return true;
+		(void)usleep(WAIT_STEP_US);
+	}
+	return false;
 }

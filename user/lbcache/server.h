@@ -22,6 +22,7 @@
 struct fill_table;
 struct candidates;
 struct access_log;
+struct tls_site;
 
 struct rule {
 	char prefix[PREFIX_SIZE];
@@ -50,6 +51,7 @@ struct service {
 	int listeners[WORKERS_MAX]; /* the workers' in turn */
 	unsigned int listener_count;
 	struct candidates *_Atomic candidates; /* a change swaps them */
+	struct tls_site *_Atomic tls;	       /* NULL: in clear; new files swap it */
 	bool is_served;			       /* as long as it is cached */
 };
 
@@ -64,7 +66,7 @@ struct counters { /* of one thread; read by others without a lock */
 	uint64_t requests, hits, stale_hits, misses, passes, collapsed, revalidated, refused,
 		errors, fetches, retries, backend_failures, bytes_out, connections, active,
 		timeouts, closed_idle, log_lost, second_asked, second_hits, second_kept,
-		second_failures;
+		second_failures, tls_handshakes, tls_resumed, tls_failures;
 	uint64_t why[WHY_COUNT];
 };
 
@@ -90,12 +92,18 @@ struct server {
 	_Atomic uint16_t *per_address; /* connections by hash of the client's address */
 };
 
+/* Each worker has begun another turn, so nobody is still where something old was read. False: one
+ * hangs. */
+bool server_wait_turn(const struct server *server);
+
 #define PER_ADDRESS_SLOTS 65536u
 
 const struct policy *rules_find(const struct rules *rules, struct text target);
 const char *address_format(const union address *address, char buf[ADDRESS_TEXT_SIZE]);
 socklen_t address_size(const union address *address);
 void address_make(union address *out, const union lb_addr *addr, uint16_t port);
+/* "http" or "https", as clients of the service write it. */
+struct text service_scheme(const struct service *service);
 bool address_is_same(const union address *a, const union address *b);
 
 #endif

@@ -10,6 +10,7 @@
 
 #include <systemd/sd-daemon.h>
 
+#include "reader.h"
 #include "worker.h"
 
 struct rounds {
@@ -42,7 +43,7 @@ static const struct timespec *find_period(struct timespec *period)
 	return period;
 }
 
-void serve_until(const struct server *server, const sigset_t *signals)
+void serve_until(struct server *server, const sigset_t *signals)
 {
 	struct rounds rounds = { 0 };
 	struct timespec time;
@@ -51,8 +52,14 @@ void serve_until(const struct server *server, const sigset_t *signals)
 	(void)have_all_turned(server, &rounds);
 	(void)sd_notify(0, "READY=1");
 	/* No period: for ever. */
-	while (sigtimedwait(signals, NULL, period) < 0) {
-		if (errno == EAGAIN && have_all_turned(server, &rounds))
+	for (;;) {
+		const int signal = sigtimedwait(signals, NULL, period);
+
+		if (signal == SIGHUP)
+			certificates_renew(server);
+		else if (signal > 0)
+			break;
+		else if (errno == EAGAIN && have_all_turned(server, &rounds))
 			(void)sd_notify(0, "WATCHDOG=1");
 	}
 	(void)sd_notify(0, "STOPPING=1");

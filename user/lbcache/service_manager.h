@@ -8,10 +8,11 @@
 #include "server.h"
 
 /*
- * Says that clients are served, then waits for one of the signals. Meanwhile, if the manager has a
- * watchdog, it is told again and again, as long as each thread's loop has turned since the last
- * time: https://www.freedesktop.org/software/systemd/man/252/sd_notify.html
+ * Says that clients are served, then waits for one of the signals; SIGHUP just has certificates
+ * read anew. Meanwhile, if the manager has a watchdog, it is told again and again, as long as each
+ * thread's loop has turned since the last time:
+ * https://www.freedesktop.org/software/systemd/man/252/sd_notify.html
  */
-void serve_until(const struct server *server, const sigset_t *signals);
+void serve_until(struct server *server, const sigset_t *signals);
 
 #endif

@@ -4,9 +4,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 
 #include "client.h"
+#include "stream.h"
 
 #define PIPE_SIZE 32768
 
@@ -26,13 +26,13 @@ static void end(struct worker *worker, struct client *client)
 }
 
 /* Moves what can be moved. False: one side is gone. */
-static bool pump(struct pipe *pipe, int from, int to)
+static bool pump(struct pipe *pipe, struct watch *from, struct watch *to)
 {
 	for (;;) {
 		ssize_t ret;
 
 		while (pipe->at < pipe->len) {
-			ret = send(to, pipe->data + pipe->at, pipe->len - pipe->at, MSG_NOSIGNAL);
+			ret = stream_send_one(to, pipe->data + pipe->at, pipe->len - pipe->at);
 			if (ret < 0 && errno == EINTR)
 				continue;
 			if (ret < 0)
@@ -42,14 +42,14 @@ static bool pump(struct pipe *pipe, int from, int to)
 		if (pipe->is_ended)
 			return true;
 		pipe->at = pipe->len = 0;
-		ret = recv(from, pipe->data, PIPE_SIZE, 0);
+		ret = stream_read(from, pipe->data, PIPE_SIZE);
 		if (ret < 0 && errno == EINTR)
 			continue;
 		if (ret < 0)
 			return errno == EAGAIN;
 		if (ret == 0) {
 			pipe->is_ended = true;
-			(void)shutdown(to, SHUT_WR);
+			stream_end(to);
 			return true;
 		}
 		pipe->len = (size_t)ret;
@@ -59,10 +59,9 @@ static bool pump(struct pipe *pipe, int from, int to)
 void client_tunnel(struct worker *worker, struct client *client)
 {
 	struct tunnel *tunnel = client->tunnel;
-	int client_fd = client->watch.fd, backend_fd = client->fetch->watch.fd;
+	struct watch *front = &client->watch, *back = &client->fetch->watch;
 
-	if (!pump(&tunnel->up, client_fd, backend_fd) ||
-	    !pump(&tunnel->down, backend_fd, client_fd) ||
+	if (!pump(&tunnel->up, front, back) || !pump(&tunnel->down, back, front) ||
 	    (tunnel->up.is_ended && tunnel->down.is_ended))
 		end(worker, client);
 }

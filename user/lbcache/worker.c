@@ -14,6 +14,7 @@
 #include "fetch.h"
 #include "join.h"
 #include "second.h"
+#include "tls.h"
 
 #include "lb_abi.h"
 
@@ -104,6 +105,8 @@ void worker_bury(struct worker *worker, struct watch *watch)
 {
 	if (watch->fd >= 0)
 		(void)close(watch->fd);
+	tls_free(watch->tls);
+	watch->tls = NULL;
 	watch->fd = -1;
 	watch->next_dead = worker->dead;
 	worker->dead = watch;

@@ -13,12 +13,14 @@ struct lb_cache_thread;
 struct fill;
 struct backend;
 struct client;
+struct ssl_st;
 
 /* A file descriptor in the loop, edge-triggered. Lives until the end of the turn in which it is
  * buried. */
 struct watch {
 	int fd; /* -1 once closed: events that were under way are dropped */
 	void (*on_event)(struct worker *worker, struct watch *watch, uint32_t events);
+	struct ssl_st *tls; /* NULL: in clear; freed with it */
 	struct watch *next_dead;
 };
 

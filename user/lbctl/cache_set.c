@@ -4,6 +4,8 @@
 
 #include <string.h>
 
+#include "cache_tls.h"
+
 #define TTL_EXPECTED "seconds or a time as 60s, 10m, 2h or 1d, up to 365d"
 
 static int take_ttl(void *into, const char *value)
@@ -13,6 +15,10 @@ static int take_ttl(void *into, const char *value)
 
 static const struct setting settings[] = {
 	{ "ttl", TTL_EXPECTED, take_ttl },
+	{ "tls", "'off', or certificates: " CACHE_FILES_EXPECTED, cache_take_tls },
+	{ "key", "one for each certificate that 'tls' has named: " CACHE_FILES_EXPECTED,
+	  cache_take_key },
+	{ "verify", "'on', 'off' or a file in PEM, of a service with 'tls'", cache_take_verify },
 	{ 0 },
 };
 
@@ -46,7 +52,9 @@ int cache_on(const struct lbctl *ctl, struct words *words)
 	words->next = rest;
 	(void)words_settings(words, settings, &service->cache);
 	service->cache.is_on = true;
-	code = session_change(&session, "set", name, NULL);
+	code = cache_check_files(service);
+	if (!code)
+		code = session_change(&session, "set", name, NULL);
 	if (!code && lb_is_loaded(session.lb) && !lb_cache_is_alive(session.lb))
 		note(ctl,
 		     "lbcache is not running, so all connections go to the backends: start it with "

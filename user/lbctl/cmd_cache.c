@@ -223,7 +223,14 @@ const struct command cmd_cache = {
 		   "the\n"
 		   "backends otherwise. 'ttl' is for pages that say nothing about it themselves; a "
 		   "rule\n"
-		   "is for paths that begin so. 'off' keeps ttl and rules.\n"
+		   "is for paths that begin so. 'off' keeps ttl, rules and certificates.\n"
+		   "With 'tls' clients are met in TLS by these certificates, and backends are "
+		   "asked in "
+		   "TLS:\n"
+		   "they need certificates for the same names, since clients come to them when "
+		   "lbcache "
+		   "is\n"
+		   "away. Theirs must be one of these, or issued by who is in FILE of 'verify'.\n"
 		   "'why' says what is known of a page. 'purge' removes it, 'soft' makes it stale, "
 		   "so\n"
 		   "that it is asked for again but still there if the backends fail. Tags are "
@@ -232,7 +239,9 @@ const struct command cmd_cache = {
 	.verbs =
 		(const struct verb[]){
 			{ "status", "show", "", status },
-			{ "on", NULL, "SERVICE [ttl T]", cache_on },
+			{ "on", NULL,
+			  "SERVICE [ttl T] [tls FILES|off [key FILES] [verify on|off|FILE]]",
+			  cache_on },
 			{ "off", NULL, "SERVICE", cache_off },
 			{ "rule", NULL, "SERVICE PREFIX ttl T|pass|del", cache_rule },
 			{ "list", NULL, "[SERVICE]", cache_list },

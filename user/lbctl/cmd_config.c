@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "cache_tls.h"
 #include "config_diff.h"
 #include "lbctl.h"
 
@@ -160,6 +161,8 @@ static int apply(const struct lbctl *ctl, struct words *words)
 	code = words_end(words);
 	if (!code)
 		code = load(path, &config);
+	for (unsigned int i = 0; !code && i < config->service_count; i++)
+		code = cache_check_files(&config->services[i]);
 	if (!code)
 		code = session_begin(&session, ctl, !is_dry);
 	if (code)

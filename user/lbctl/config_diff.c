@@ -45,9 +45,14 @@ static json_t *health_config_json(const struct lb_health_config *health)
 /* Rules by prefix, so that each is compared by itself. */
 static json_t *cache_config_json(const struct lb_cache_config *cache)
 {
-	json_t *rules = json_object();
+	json_t *rules = json_object(), *certs = json_array();
 	char text[LB_ADDR_TEXT_SIZE];
 
+	for (unsigned int i = 0; i < cache->cert_count; i++)
+		(void)json_array_append_new(
+			certs, cache->certs[i].key[0] ? json_sprintf("%s %s", cache->certs[i].file,
+								     cache->certs[i].key)
+						      : json_string(cache->certs[i].file));
 	for (unsigned int i = 0; i < cache->rule_count; i++) {
 		const struct lb_cache_rule *rule = &cache->rules[i];
 
@@ -55,8 +60,9 @@ static json_t *cache_config_json(const struct lb_cache_config *cache)
 			rules, rule->prefix,
 			json_string(rule->is_pass ? "pass" : lb_ttl_format(rule->ttl_s, text)));
 	}
-	return json_pack("{s:b, s:s, s:o}", "enabled", cache->is_on, "ttl",
-			 lb_ttl_format(cache->ttl_s, text), "rules", rules);
+	return json_pack("{s:b, s:s, s:o, s:s, s:o}", "enabled", cache->is_on, "ttl",
+			 lb_ttl_format(cache->ttl_s, text), "tls", certs, "verify",
+			 cache->verify[0] ? cache->verify : "on", "rules", rules);
 }
 
 static json_t *service_config_json(const struct lb_service_config *service)

@@ -120,6 +120,33 @@ static int read_rule(const struct lb_shape_cache_rule *shape, struct lb_cache_co
 	return ret;
 }
 
+static int read_file(const char *text, char out[LB_CACHE_FILE_SIZE], struct lb_error *err)
+{
+	if (text && strlen(text) >= LB_CACHE_FILE_SIZE)
+		return lb_fail(err, -EBADMSG, "'%.32s...' is too long, at most %d characters", text,
+			       LB_CACHE_FILE_SIZE - 1);
+	if (text)
+		memcpy(out, text, strlen(text) + 1);
+	return 0;
+}
+
+static int read_certs(const struct lb_shape_cache *shape, struct lb_cache_config *out,
+		      struct lb_error *err)
+{
+	int ret = 0;
+
+	if (shape->cert_count > LB_CACHE_CERTS_MAX)
+		return lb_fail(err, -EBADMSG, "%u certificates are too many, at most %d",
+			       shape->cert_count, LB_CACHE_CERTS_MAX);
+	out->cert_count = shape->cert_count;
+	for (unsigned int i = 0; !ret && i < shape->cert_count; i++) {
+		ret = read_file(shape->certs[i].certificate, out->certs[i].file, err);
+		if (!ret)
+			ret = read_file(shape->certs[i].key, out->certs[i].key, err);
+	}
+	return ret;
+}
+
 int lb_cache_read(const struct lb_shape_cache *shape, struct lb_cache_config *out, const char **key,
 		  struct lb_error *err)
 {
@@ -128,6 +155,14 @@ int lb_cache_read(const struct lb_shape_cache *shape, struct lb_cache_config *ou
 	out->is_on = !shape->enabled || *shape->enabled == LB_YES;
 	*key = "ttl";
 	ret = read_ttl(shape->ttl, &out->ttl_s, err);
+	if (ret)
+		return ret;
+	*key = "tls";
+	ret = read_certs(shape, out, err);
+	if (ret)
+		return ret;
+	*key = "verify";
+	ret = read_file(shape->verify, out->verify, err);
 	if (ret)
 		return ret;
 	*key = "rules";
@@ -151,6 +186,38 @@ static int check_prefix(const char *prefix, struct lb_error *err)
 	return lb_fail(err, -EINVAL, "'%s' is no path, expected one that begins with '/'", prefix);
 }
 
+static int check_file(const char *file, struct lb_error *err)
+{
+	if (file[0] != '/')
+		return lb_fail(err, -EINVAL, "'%s' is no path from the root, as lbcache needs it",
+			       file);
+	for (const char *c = file; *c; c++)
+		if ((unsigned char)*c < ' ' || *c == 0x7f || *c == ',')
+			return lb_fail(err, -EINVAL,
+				       "a file of certificates has no control characters or commas "
+				       "in its name");
+	return 0;
+}
+
+static int check_tls(const struct lb_cache_config *cache, const char **key, struct lb_error *err)
+{
+	int ret = 0;
+
+	*key = "tls";
+	for (unsigned int i = 0; !ret && i < cache->cert_count; i++) {
+		ret = check_file(cache->certs[i].file, err);
+		if (!ret && cache->certs[i].key[0])
+			ret = check_file(cache->certs[i].key, err);
+	}
+	*key = "verify";
+	if (!ret && cache->verify[0] && !cache->cert_count)
+		return lb_fail(err, -EINVAL,
+			       "'verify' is for backends in TLS, and 'tls' has no certificate");
+	if (!ret && cache->verify[0] && strcmp(cache->verify, "off"))
+		ret = check_file(cache->verify, err);
+	return ret;
+}
+
 int lb_cache_check(const struct lb_service_config *service, const char **key, struct lb_error *err)
 {
 	const struct lb_cache_config *cache = &service->cache;
@@ -170,30 +237,50 @@ int lb_cache_check(const struct lb_service_config *service, const char **key, st
 			       LB_CACHE_RULES_MAX);
 	for (unsigned int i = 0; !ret && i < cache->rule_count; i++)
 		ret = check_prefix(cache->rules[i].prefix, err);
-	return ret;
+	return ret ? ret : check_tls(cache, key, err);
 }
 
 /* ---- writing -------------------------------------------------------------------------------- */
+
+static void print_text(FILE *out, const char *before, const char *text)
+{
+	(void)fprintf(out, "%s\"", before);
+	for (const char *c = text; *c; c++)
+		(void)fprintf(out, *c == '"' || *c == '\\' ? "\\%c" : "%c", *c);
+	(void)fputs("\"\n", out);
+}
+
+static void print_tls(FILE *out, const struct lb_cache_config *cache)
+{
+	if (!cache->cert_count)
+		return;
+	(void)fputs("      tls:\n", out);
+	for (unsigned int i = 0; i < cache->cert_count; i++) {
+		print_text(out, "        - certificate: ", cache->certs[i].file);
+		if (cache->certs[i].key[0])
+			print_text(out, "          key: ", cache->certs[i].key);
+	}
+	if (cache->verify[0])
+		print_text(out, "      verify: ", cache->verify);
+}
 
 void lb_cache_print(FILE *out, const struct lb_cache_config *cache)
 {
 	char text[LB_ADDR_TEXT_SIZE];
 
-	if (!cache->is_on && !cache->ttl_s && !cache->rule_count)
+	if (!cache->is_on && !cache->ttl_s && !cache->rule_count && !cache->cert_count)
 		return;
 	(void)fputs("    cache:\n", out);
 	if (!cache->is_on)
 		(void)fputs("      enabled: false\n", out);
 	(void)fprintf(out, "      ttl: %s\n", lb_ttl_format(cache->ttl_s, text));
+	print_tls(out, cache);
 	if (cache->rule_count)
 		(void)fputs("      rules:\n", out);
 	for (unsigned int i = 0; i < cache->rule_count; i++) {
 		const struct lb_cache_rule *rule = &cache->rules[i];
 
-		(void)fputs("        - prefix: \"", out);
-		for (const char *c = rule->prefix; *c; c++)
-			(void)fprintf(out, *c == '"' || *c == '\\' ? "\\%c" : "%c", *c);
-		(void)fputs("\"\n", out);
+		print_text(out, "        - prefix: ", rule->prefix);
 		if (rule->is_pass)
 			(void)fputs("          pass: true\n", out);
 		else

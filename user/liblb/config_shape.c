@@ -116,9 +116,22 @@ static const struct cyaml_schema_value rule = {
 	CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct lb_shape_cache_rule, rule_fields),
 };
 
+static const struct cyaml_schema_field cert_fields[] = {
+	TEXT("certificate", struct lb_shape_cache_cert, certificate),
+	MAYBE_TEXT("key", struct lb_shape_cache_cert, key),
+	CYAML_FIELD_END
+};
+
+static const struct cyaml_schema_value cert = {
+	CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct lb_shape_cache_cert, cert_fields),
+};
+
 static const struct cyaml_schema_field cache_fields[] = {
 	WORD("enabled", struct lb_shape_cache, enabled, yes_no),
 	MAYBE_TEXT("ttl", struct lb_shape_cache, ttl),
+	MAYBE_TEXT("verify", struct lb_shape_cache, verify),
+	CYAML_FIELD_SEQUENCE_COUNT("tls", OPTIONAL_EMPTY, struct lb_shape_cache, certs,
+				   cert_count, &cert, 0, CYAML_UNLIMITED),
 	CYAML_FIELD_SEQUENCE_COUNT("rules", OPTIONAL_EMPTY, struct lb_shape_cache, rules,
 				   rule_count, &rule, 0, CYAML_UNLIMITED),
 	CYAML_FIELD_END

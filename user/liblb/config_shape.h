@@ -41,9 +41,15 @@ struct lb_shape_cache_rule {
 	enum lb_yes_no *pass;
 };
 
+struct lb_shape_cache_cert {
+	char *certificate, *key;
+};
+
 struct lb_shape_cache {
 	enum lb_yes_no *enabled;
-	char *ttl;
+	char *ttl, *verify;
+	struct lb_shape_cache_cert *certs;
+	unsigned int cert_count;
 	struct lb_shape_cache_rule *rules;
 	unsigned int rule_count;
 };
