@@ -8,6 +8,7 @@
 #define LB_MSS_H
 
 #include "lb_csum.h"
+#include "partial.h"
 #include "walk.h"
 
 #define LB_TCP_OPTIONS_MAX 40
@@ -49,6 +50,7 @@ LB_INLINE __u32 lb_find_mss(void *data, void *data_end, __u32 l4)
 /* The frame is a TCP packet with SYN, whose MSS becomes at most most. Global, as in flow.h. */
 __noinline int lb_clamp_mss(struct xdp_md *xdp, __u32 most)
 {
+	const bool is_partial = lb_is_generic && lb_has_partial_sum(xdp);
 	const long walk = lb_walk_frame(xdp);
 	void *data = (void *)(long)xdp->data, *data_end = (void *)(long)xdp->data_end;
 	const __u32 l4 = LB_WALK_L4(walk);
@@ -72,7 +74,8 @@ __noinline int lb_clamp_mss(struct xdp_md *xdp, __u32 most)
 	 */
 	diff_from = (at - l4) & 1 ? from : bpf_htons(from);
 	diff_to = (at - l4) & 1 ? most : bpf_htons(most);
-	tcp->check = lb_csum_update(tcp->check, lb_csum_diff(diff_from, diff_to));
+	if (!is_partial)
+		tcp->check = lb_csum_update(tcp->check, lb_csum_diff(diff_from, diff_to));
 	return 0;
 }
 

@@ -8,6 +8,7 @@
 
 #include "ctx.h"
 #include "lb_csum.h"
+#include "partial.h"
 
 LB_INLINE void lb_write_macs(struct lb_packet *pkt, const __u8 *dst, const __u8 *src)
 {
@@ -113,8 +114,10 @@ LB_INLINE int lb_write_ports(const struct lb_ctx *ctx, __u64 old)
  */
 LB_INLINE int lb_rewrite(struct lb_ctx *ctx)
 {
+	const bool is_partial = lb_is_generic && lb_has_partial_sum(ctx->xdp);
 	struct lb_packet *pkt = &ctx->pkt;
 	__u64 old;
+	int err;
 
 	if (pkt->is_v6) {
 		struct ipv6hdr *v6 = pkt->l3;
@@ -131,7 +134,10 @@ LB_INLINE int lb_rewrite(struct lb_ctx *ctx)
 	}
 	if (ctx->dst_mac)
 		lb_write_macs(pkt, ctx->dst_mac, ctx->src_mac);
-	return lb_write_ports(ctx, old);
+	err = lb_write_ports(ctx, old);
+	if (is_partial)
+		lb_renew_partial_sum(ctx->xdp);
+	return err;
 }
 
 #endif

@@ -410,9 +410,10 @@ struct lb_attached {
 	bool is_backend;   /* takes outer headers off, balances nothing */
 	bool arp;
 	bool no_ping;
-	bool is_rigid; /* it makes no ICMP errors: the dispatcher forbids to change packets' sizes
-			*/
-	bool is_lost;  /* status: recorded, but the kernel has another program or none there */
+	bool is_rigid;	/* it makes no ICMP errors: the dispatcher forbids to change packets' sizes
+			 */
+	bool is_joined; /* generic mode with GRO: frames that it joins are lost */
+	bool is_lost;	/* status: recorded, but the kernel has another program or none there */
 	__u32 program_id;
 	__u32 replaced_id; /* the program in whose place it was put, 0 for none */
 	__u32 priority;

@@ -153,10 +153,12 @@ static void attach_as(struct world_port *port, const char *name,
 	assert_true(port->program >= 0);
 }
 
+static enum lb_attach_mode attach_mode = LB_ATTACH_NATIVE;
+
 static void attach(struct world_port *port, const char *name, bool arp, bool ping)
 {
 	const struct lb_attach_options options = {
-		.mode = LB_ATTACH_NATIVE,
+		.mode = attach_mode,
 		.priority = LB_PRIORITY_DEFAULT,
 		.arp = arp,
 		.is_arp_given = true,
@@ -200,6 +202,12 @@ void world_open(const struct lb_config *config)
 	open_library(config);
 	attach(&world.client, "c0", false, true);
 	attach(&world.backend, "b0", false, true);
+}
+
+void world_open_generic(const struct lb_config *config)
+{
+	attach_mode = LB_ATTACH_GENERIC;
+	world_open(config);
 }
 
 void world_close(void)

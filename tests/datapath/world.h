@@ -41,6 +41,8 @@ void world_ip(const char *lines);
 void world_sysctl(const char *path, const char *value);
 /* Commits the document and attaches to both; asserts success. */
 void world_open(const struct lb_config *config);
+/* The same in generic mode, in which the program then stays. */
+void world_open_generic(const struct lb_config *config);
 /* The same with the clients' interface in the role of a backend; or that interface anew. */
 void world_open_backend(const struct lb_config *config, const char *const *from,
 			unsigned int count);

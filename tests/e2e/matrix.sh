@@ -19,6 +19,7 @@ CELLS=(
 	"ipip 4 4" "ipip 4 6" "ipip 6 4" "ipip 6 6"
 	"gue 4 4" "gue 4 6" "gue 6 4" "gue 6 6"
 )
+WRITTEN=("nat 4 4" "nat 6 6" "fullnat 4 4" "fullnat 6 6")
 ONE_EACH=("nat 4 4" "fullnat 6 6" "local 4 4" "dsr 6 6" "ipip 4 6" "gue 6 4")
 
 set_up_servers() {
@@ -149,6 +150,49 @@ run_cells() {
 	done < <(printf '%s\n' "$@")
 }
 
+# offload on|off: whether the ends leave checksums to their devices. Between the switch and the
+# servers they are finished, so that these see for themselves what became of one. A program of XDP at
+# the other end would make frames of what is not finished.
+offload() {
+	local end
+
+	for end in client:eth0 s1:eth0 s2:eth0 s3:eth0 sw:lb; do
+		in_ns "${end%:*}" ethtool -K "${end#*:}" tx "$1" tso off gso off >/dev/null
+	done
+	for end in client:eth0 sw:lb; do
+		if [ "$1" = on ]; then
+			ip -n "$PREFIX${end%:*}" link set dev "${end#*:}" xdpdrv off
+		else
+			ip -n "$PREFIX${end%:*}" link set dev "${end#*:}" xdpdrv obj "$(pass_program)" \
+				sec xdp.frags
+		fi
+	done
+}
+
+# As from senders on this machine.
+run_offloaded() {
+	attach_everywhere generic
+	offload on
+	run_cells "generic, checksums left to the device" "${WRITTEN[@]}" "${ONE_EACH[@]}"
+	offload off
+	detach_everywhere
+}
+
+# What GRO joins would be lost.
+says_gro() {
+	local said
+
+	in_ns lb ethtool -K eth0 gro on
+	said=$(lb attach eth0 mode generic 2>&1)
+	lb -q detach eth0 >/dev/null
+	in_ns lb ethtool -K eth0 gro off
+	echo "$said"
+	grep -q "eth0: GRO joins frames .*'ethtool -K eth0 gro off'" <<<"$said"
+	said=$(lb attach eth0 mode generic 2>&1)
+	lb -q detach eth0 >/dev/null
+	! grep GRO <<<"$said"
+}
+
 # Modes that write into the packet cannot make one family of the other.
 refuses_mixed() {
 	local mode pair said
@@ -225,6 +269,8 @@ main() {
 		run_cells "$xdp" "${CELLS[@]}"
 		detach_everywhere
 	done
+	run_offloaded
+	check "generic: GRO is said to be on" says_gro
 	check "mixed families are refused where a mode cannot bridge them" refuses_mixed
 	make_links_tagged
 	tag_links ""

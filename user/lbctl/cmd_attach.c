@@ -126,6 +126,11 @@ static void note_fallbacks(const struct lbctl *ctl, const struct lb_attached *at
 	if (attached->is_fallback)
 		note(ctl, "%s: native XDP was refused (%s); generic XDP works, but is slower",
 		     attached->ifname, reason);
+	if (attached->is_joined)
+		note(ctl,
+		     "%s: GRO joins frames before generic XDP, and the kernel does not redirect "
+		     "what is joined: 'ethtool -K %s gro off'",
+		     attached->ifname, attached->ifname);
 	if (attached->is_alone)
 		note(ctl,
 		     "%s: attached alone, without libxdp's dispatcher (%s); no second XDP program "

@@ -78,6 +78,7 @@ void lb_port_describe(const struct lb_port *port, const char *ifname,
 	out->arp = port->flags & LB_P_ARP;
 	out->is_backend = port->flags & LB_P_AGENT;
 	out->is_rigid = port->flags & LB_P_RIGID;
+	out->is_joined = port->flags & LB_P_GENERIC && !out->is_backend && interface->has_gro;
 	out->no_ping = port->flags & LB_P_NO_PING;
 	out->is_alone = !port->is_dispatched;
 }

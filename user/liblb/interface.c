@@ -17,6 +17,7 @@ static int read_interface(int fd, const char *ifname, struct lb_interface *out,
 			  struct lb_error *err)
 {
 	struct ethtool_drvinfo driver = { .cmd = ETHTOOL_GDRVINFO };
+	struct ethtool_value gro = { .cmd = ETHTOOL_GGRO };
 	struct ifreq request = {};
 
 	strncpy(request.ifr_name, ifname, IFNAMSIZ - 1);
@@ -39,6 +40,8 @@ static int read_interface(int fd, const char *ifname, struct lb_interface *out,
 	request.ifr_data = (void *)&driver;
 	if (!ioctl(fd, SIOCETHTOOL, &request))
 		memcpy(out->driver, driver.driver, sizeof(out->driver) - 1);
+	request.ifr_data = (void *)&gro;
+	out->has_gro = !ioctl(fd, SIOCETHTOOL, &request) && gro.data;
 	return 0;
 }
 

@@ -161,6 +161,7 @@ struct lb_interface {
 	__u32 mtu;
 	__u8 mac[6];
 	bool is_up;
+	bool has_gro;
 	char driver[32];
 };
 int lb_interface_get(const char *ifname, struct lb_interface *out, struct lb_error *err);
