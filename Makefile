@@ -134,6 +134,7 @@ bench:
 	scripts/bench
 	$(B)/tests/commit_bench
 	scripts/bench-cache
+	scripts/bench-health
 
 lint:
 	scripts/lint

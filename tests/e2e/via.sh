@@ -194,6 +194,9 @@ says_why_direct() {
 	is_reason nat6 ok
 	in_ns lb sysctl -qw net.ipv4.conf.all.rp_filter=0
 	all_up s2 ok
+	# Answers of a process of this host are nobody's health.
+	start_in lb impostor "$PYTHON" -m http.server --bind :: 81
+	wait_for 5 is_listening lb 81
 	ip -n "${PREFIX}lb" addr add "$VIP4/32" dev lo
 	ip -n "${PREFIX}lb" addr add "$VIP6/128" dev lo nodad
 	becomes s2 nat=up/direct dsr=up/direct ipip=up/direct gue=up/direct fullnat=up/ok
@@ -203,6 +206,7 @@ says_why_direct() {
 	[ "$(times_told)" = "$told" ] # and not again with each check
 	ip -n "${PREFIX}lb" addr del "$VIP4/32" dev lo
 	ip -n "${PREFIX}lb" addr del "$VIP6/128" dev lo
+	stop_label impostor
 	all_up s2 ok
 	lb -q health log >"$WORK/log"
 	grep "checked directly, not through the datapath: rp_filter of" "$WORK/log"

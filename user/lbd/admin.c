@@ -118,6 +118,7 @@ static int print_chart_library(FILE *out)
 
 #define TEXT "text/plain; charset=utf-8"
 #define JSON "application/json"
+#define METRICS "/metrics"
 
 /* Either text or JSON. Below /api/v1/ the path is the words of lbctl -j. */
 static const struct resource {
@@ -127,8 +128,8 @@ static const struct resource {
 } resources[] = {
 	{ "/", "text/html; charset=utf-8", print_page, NULL },
 	{ "/d3.js", "text/javascript; charset=utf-8", print_chart_library, NULL },
+	{ METRICS, "text/plain; version=0.0.4; charset=utf-8", metrics_print, NULL },
 	{ "/healthz", TEXT, print_health, NULL },
-	{ "/metrics", "text/plain; version=0.0.4; charset=utf-8", metrics_print, NULL },
 	{ "/api/v1/stats", JSON, NULL, get_stats },
 	{ "/api/v1/stats/services", JSON, NULL, get_services },
 	{ "/api/v1/stats/backends", JSON, NULL, get_backends },
@@ -136,6 +137,14 @@ static const struct resource {
 	{ "/api/v1/health", JSON, NULL, get_health },
 	{ "/api/v1/health/log", JSON, NULL, get_log },
 };
+
+static const struct resource *find(const char *path)
+{
+	for (size_t i = 0; i < sizeof(resources) / sizeof(resources[0]); i++)
+		if (!strcmp(path, resources[i].path))
+			return &resources[i];
+	return NULL;
+}
 
 /* The text of a resource; the caller frees it. NULL when out of memory. */
 static char *make_text(const struct resource *resource, size_t *length)
@@ -214,6 +223,7 @@ static enum MHD_Result on_request(void *arg, struct MHD_Connection *connection, 
 				  const char *method, const char *version, const char *data,
 				  size_t *data_size, void **state)
 {
+	const struct resource *resource;
 	size_t length;
 	char *text;
 
@@ -227,18 +237,15 @@ static enum MHD_Result on_request(void *arg, struct MHD_Connection *connection, 
 			      "only GET; lbctl changes things\n");
 	if (!is_own_name(connection))
 		return refuse(connection, MHD_HTTP_FORBIDDEN, "not the name of this host\n");
-	for (size_t i = 0; i < sizeof(resources) / sizeof(resources[0]); i++) {
-		if (strcmp(url, resources[i].path))
-			continue;
-		text = make_text(&resources[i], &length);
-		if (!text)
-			return refuse(connection, MHD_HTTP_INTERNAL_SERVER_ERROR,
-				      "out of memory\n");
-		return reply(connection, MHD_HTTP_OK,
-			     MHD_create_response_from_buffer(length, text, MHD_RESPMEM_MUST_FREE),
-			     resources[i].type);
-	}
-	return refuse(connection, MHD_HTTP_NOT_FOUND, "no such page\n");
+	resource = find(url);
+	if (!resource)
+		return refuse(connection, MHD_HTTP_NOT_FOUND, "no such page\n");
+	text = make_text(resource, &length);
+	if (!text)
+		return refuse(connection, MHD_HTTP_INTERNAL_SERVER_ERROR, "out of memory\n");
+	return reply(connection, MHD_HTTP_OK,
+		     MHD_create_response_from_buffer(length, text, MHD_RESPMEM_MUST_FREE),
+		     resource->type);
 }
 
 /* ---- in lbd's loop ----------------------------------------------------------------------------
@@ -352,4 +359,12 @@ void admin_start(void)
 	if (watch_set(&server_watch, info->epoll_fd, EPOLLIN))
 		say("no admin port: %s", strerror(errno));
 	run_server();
+}
+
+void admin_warm(void)
+{
+	size_t length;
+
+	if (server)
+		free(make_text(find(METRICS), &length));
 }

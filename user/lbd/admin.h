@@ -9,6 +9,8 @@
 void admin_bind(const char *where);
 /* Answers from now on. */
 void admin_start(void);
+/* The first who asks does not wait until the maps' pages and a heap for all that text are there. */
+void admin_warm(void);
 
 /* metrics.c: Prometheus' text format, 0.0.4. 0 or a negative errno. */
 int metrics_print(FILE *out);

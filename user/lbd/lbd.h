@@ -225,6 +225,8 @@ bool through_is(const struct through *through, const struct lb_service_config *s
 		enum lb_mode mode);
 /* A probe begins: by which way. */
 void through_begin(struct target *target);
+/* The probe under way takes it. */
+bool through_is_used(const struct target *target);
 /* Where the probe under way connects to. */
 void through_peer(const struct target *target, union lb_addr *addr, __u16 *port);
 /* Prepares a socket before it connects; a negative errno. */

@@ -67,12 +67,12 @@ static void ready(struct watch *watch, unsigned int events)
 	socklen_t size = sizeof(int);
 	int error = 0;
 
-	(void)events;
 	if (target->stage == TALKING) {
 		listen_on(target);
 		return;
 	}
-	if (getsockopt(watch->fd, SOL_SOCKET, SO_ERROR, &error, &size))
+	if (events & (EPOLLERR | EPOLLHUP) &&
+	    getsockopt(watch->fd, SOL_SOCKET, SO_ERROR, &error, &size))
 		error = errno;
 	if (error)
 		probe_failed(target, error);
@@ -98,7 +98,8 @@ static void end(struct target *target)
 {
 	const struct linger at_once = { .l_onoff = 1 };
 
-	if (target->watch.fd >= 0)
+	/* Those that go through the datapath have been told when they were bound. */
+	if (target->watch.fd >= 0 && !through_is_used(target))
 		(void)setsockopt(target->watch.fd, SOL_SOCKET, SO_LINGER, &at_once,
 				 sizeof(at_once));
 	watch_end(&target->watch);

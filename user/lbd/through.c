@@ -53,15 +53,15 @@ void through_begin(struct target *target)
 
 /* ---- sockets -------------------------------------------------------------------------------- */
 
-static bool goes_through(const struct target *target)
+bool through_is_used(const struct target *target)
 {
 	return target->through && target == target->through->main && target->through->is_used;
 }
 
 void through_peer(const struct target *target, union lb_addr *addr, __u16 *port)
 {
-	*addr = goes_through(target) ? target->through->vip : target->addr;
-	*port = goes_through(target) ? target->through->port : target->port;
+	*addr = through_is_used(target) ? target->through->vip : target->addr;
+	*port = through_is_used(target) ? target->through->port : target->port;
 }
 
 int through_bind(const struct target *target, int fd)
@@ -71,7 +71,7 @@ int through_bind(const struct target *target, int fd)
 	const __u32 mark = LB_PROBE_MARK;
 	const int yes = 1;
 
-	if (!goes_through(target))
+	if (!through_is_used(target))
 		return 0;
 	if (setsockopt(fd, SOL_SOCKET, SO_MARK, &mark, sizeof(mark)) ||
 	    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof(yes)) ||

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* A target's way through the datapath, and what is under way there. Of the two files that know it.
- */
+/* A target's way through the datapath, and what is under way there. For the files through*.c. */
 #ifndef LBD_THROUGH_H
 #define LBD_THROUGH_H
 
@@ -35,5 +34,11 @@ void through_tell(struct through *through, const char *why);
 void through_untell(struct through *through);
 /* Binds to an address of this host; port 0: one that is free. */
 int through_bind_to(int fd, const union lb_addr *addr, __u16 port);
+
+/* ---- through_routes.c ----------------------------------------------------------------------- */
+
+void through_watch_routes(void);
+/* Nothing that decides a way has changed since then. */
+bool through_routes_stood(__u64 since_ns);
 
 #endif

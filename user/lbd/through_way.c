@@ -12,7 +12,8 @@
 
 #include "through.h"
 
-#define WAY_NS (5000 * MS) /* as long as routes are believed */
+#define WAY_NS (1000 * MS)	  /* as long as a way is believed, whatever changes */
+#define WAY_STILL_NS (60000 * MS) /* and where nothing is known to have changed */
 
 static bool is_of(enum lb_check_type type, __u8 proto)
 {
@@ -34,6 +35,15 @@ bool through_is_wanted(const struct lb_service_config *service,
 	       lb_backend_mode(service, backend) != LB_MODE_LOCAL;
 }
 
+static bool is_believed(const struct through *through, __u64 now)
+{
+	const __u64 age_ns = now - through->way_ns;
+
+	return through->kept_fd >= 0 && !through->has_failed &&
+	       (age_ns < WAY_NS ||
+		(age_ns < WAY_STILL_NS && through_routes_stood(through->way_ns)));
+}
+
 static bool some_are_wanted(const struct lb_config *config)
 {
 	for (unsigned int i = 0; i < config->service_count; i++)
@@ -52,9 +62,10 @@ void through_open(void)
 	if (!lb_is_loaded(lbd.lb) || lb_read_intent(lbd.lb, &config, &err) ||
 	    !some_are_wanted(config))
 		lb_probe_remove();
-	else if (!lb_probe_open(lbd.lb, &err))
+	else if (!lb_probe_open(lbd.lb, &err)) {
 		lbd.has_link = true;
-	else
+		through_watch_routes();
+	} else
 		memcpy(lbd.link_text, err.text, sizeof(lbd.link_text));
 	lb_config_free(config);
 }
@@ -144,8 +155,8 @@ int through_find_way(struct through *through, struct lb_error *err)
 {
 	struct member *member = through->main->members;
 	struct lb_backend_health found;
+	const __u64 began = now_ns();
 	struct lb_probe_way way;
-	const __u64 now = now_ns();
 	int ret;
 
 	if (!lbd.has_link)
@@ -153,8 +164,7 @@ int through_find_way(struct through *through, struct lb_error *err)
 	if (!member || lb_get_health(lbd.lb, member->service, &member->addr, member->port,
 				     &member->hint, &found))
 		return lb_fail(err, -ENOENT, "%s", "");
-	if (through->kept_fd >= 0 && !through->has_failed && now - through->way_ns < WAY_NS &&
-	    through->way.number == member->hint)
+	if (is_believed(through, began) && through->way.number == member->hint)
 		return 0;
 	ret = lb_probe_way(lbd.lb, member->hint, &way, err);
 	if (ret)
@@ -163,7 +173,7 @@ int through_find_way(struct through *through, struct lb_error *err)
 	if (ret)
 		return lb_fail(err, ret, "no port of its own: %s", strerror(-ret));
 	through->way = way;
-	through->way_ns = now;
+	through->way_ns = began;
 	return 0;
 }
 

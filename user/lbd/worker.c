@@ -225,6 +225,7 @@ int worker_run(const char *netns, const char *admin)
 		  lb_is_loaded(lbd.lb) ? "running" : "waiting for 'lbctl attach'", lbd.member_count,
 		  lbd.target_count);
 	tell_begin();
+	admin_warm();
 	(void)sd_notifyf(0, "READY=1\nSTATUS=%u backends checked", lbd.target_count);
 	run();
 	if (lb_is_gone(lbd.lb))
