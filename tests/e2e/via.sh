@@ -5,11 +5,14 @@
 # shellcheck source-path=SCRIPTDIR source=common.sh
 source "$(dirname "$0")/common.sh"
 
-LBD=$ROOT/lbd
-# A port for each mode, since replies of a server's port belong to one service.
-declare -A PORTS=([dsr]=80 [nat]=81 [fullnat]=82 [ipip]=83 [gue]=84 [dsr-udp]=85 [nat-udp]=86)
+LBD=$ROOT/lbd LBD_PID=
+# MODE or MODE-KIND, mixed: backends of the other family. A port for each, since replies of a server's
+# port belong to one service.
+declare -A PORTS=([dsr]=80 [nat]=81 [fullnat]=82 [ipip]=83 [gue]=84 [dsr-udp]=85 [nat-udp]=86
+	[nat-https]=443 [fullnat-https]=444 [dsr-dns]=53 [ipip-mixed]=87 [gue-mixed]=88)
 declare -A BROKEN=([dsr]=via_dsr [nat]=via_nat [ipip]=via_tunnel [gue]=via_tunnel
-	[dsr-udp]=via_dsr [nat-udp]=via_nat)
+	[dsr-udp]=via_dsr [nat-udp]=via_nat [nat-https]=via_nat [dsr-dns]=via_dsr [ipip-mixed]=via_tunnel
+	[gue-mixed]=via_tunnel)
 
 start_lbd() {
 	"$LBD" -n "${PREFIX}lb" -a none >>"$WORK/lbd.log" 2>&1 &
@@ -35,12 +38,17 @@ agent() {
 }
 
 start_server() {
-	local name=$1 dir=$WORK/$1 port listens=''
+	local name=$1 dir=$WORK/$1 mode port ssl listens=''
 
-	for port in "${PORTS[@]}"; do
-		listens+="listen $port; listen [::]:$port; "
+	for mode in "${!PORTS[@]}"; do
+		port=${PORTS[$mode]}
+		ssl=''
+		[[ $mode != *-https ]] || ssl=' ssl'
+		[[ $mode == *-udp || $mode == *-dns ]] || listens+="listen $port$ssl; listen [::]:$port$ssl; "
 	done
 	mkdir -p "$dir"
+	openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -keyout "$dir/key.pem" \
+		-subj /CN=test -days 2 -out "$dir/cert.pem" 2>/dev/null
 	cat >"$dir/nginx.conf" <<CONF
 user root;
 worker_processes 1;
@@ -54,6 +62,8 @@ http {
 	fastcgi_temp_path $dir;
 	uwsgi_temp_path $dir;
 	scgi_temp_path $dir;
+	ssl_certificate $dir/cert.pem;
+	ssl_certificate_key $dir/key.pem;
 	server { $listens location / { return 200 "$name\n"; } }
 }
 CONF
@@ -62,6 +72,8 @@ CONF
 	for port in 85 86; do
 		start_in "$name" "echo-$name-$port" "$PYTHON" "$TESTS/servers/udp_echo.py" "$name" $port
 	done
+	start_in "$name" "dns-$name" dnsmasq --keep-in-foreground --conf-file=/dev/null --no-resolv --no-hosts \
+		--user=root --pid-file --local=/example/ --host-record=there.example,192.0.2.1,2001:db8::1
 	wait_for 10 is_listening "$name" 80 || die "nginx in $name does not listen"
 }
 
@@ -75,19 +87,23 @@ mend() {
 }
 
 add_services() {
-	local family mode name check
+	local family other mode name proto check
 
 	for family in 4 6; do
 		for mode in "${!PORTS[@]}"; do
 			name=$mode$family
+			proto=tcp
+			other=$family
+			check=(http)
 			case $mode in
-			*-udp) check=(udp send hello expect hello) ;;
-			*) check=(http) ;;
+			*-udp) proto=udp check=(udp send hello expect hello) ;;
+			*-dns) proto=udp check=(dns host there.example) ;;
+			*-https) check=(https) ;;
+			*-mixed) other=$((10 - family)) ;;
 			esac
-			lb -q service add "$name" "${check[0]/http/tcp}" \
-				"$(vip_port $family "${PORTS[$mode]}")" mode "${mode%-udp}"
-			lb -q backend add "$name" "$(backend_of $family s1 "${PORTS[$mode]}")"
-			lb -q backend add "$name" "$(backend_of $family s2 "${PORTS[$mode]}")"
+			lb -q service add "$name" "$proto" "$(vip_port $family "${PORTS[$mode]}")" mode "${mode%-*}"
+			lb -q backend add "$name" "$(backend_of "$other" s1 "${PORTS[$mode]}")"
+			lb -q backend add "$name" "$(backend_of "$other" s2 "${PORTS[$mode]}")"
 			lb -q health set "$name" "${check[@]}" every 400ms timeout 300ms rise 1 fall 2 via datapath
 		done
 	done
@@ -134,7 +150,7 @@ broken_is_down() {
 	for mode in "${!BROKEN[@]}"; do
 		words+=("$mode=down/${BROKEN[$mode]}")
 	done
-	becomes s2 fullnat=up/ok "${words[@]}"
+	becomes s2 fullnat=up/ok fullnat-https=up/ok "${words[@]}"
 }
 
 has_words() {
@@ -180,7 +196,7 @@ stats = json.load(open(sys.argv[1]))
 for backend in stats["backends"]:
     if backend["connections"] or backend["failed"] or backend["active"]:
         sys.exit("%s %s has counted: %s" % (backend["service"], backend["backend"], backend))
-if len(stats["backends"]) != 28 or stats["flows"] > 16:
+if len(stats["backends"]) != 48 or stats["flows"] > 28:
     sys.exit("%d flow entries, not two of full NAT and one of UDP" % stats["flows"])' "$WORK/stats"
 }
 
@@ -199,7 +215,8 @@ says_why_direct() {
 	wait_for 5 is_listening lb 81
 	ip -n "${PREFIX}lb" addr add "$VIP4/32" dev lo
 	ip -n "${PREFIX}lb" addr add "$VIP6/128" dev lo nodad
-	becomes s2 nat=up/direct dsr=up/direct ipip=up/direct gue=up/direct fullnat=up/ok
+	becomes s2 nat=up/direct dsr=up/direct ipip=up/direct gue=up/direct fullnat=up/ok \
+		nat-https=up/direct dsr-dns=up/direct fullnat-https=up/ok
 	sleep 1
 	told=$(times_told)
 	sleep 1
