@@ -450,9 +450,12 @@ daemon_stopped() {
 	kill -STOP "$pid"
 	sleep 3.5
 	kill -CONT "$pid"
-	wait_for 5 has_said "$lines" "was away"
+	wait_for 5 has_said "$lines" "was away" || {
+		echo "it did not notice that it was stopped"
+		return 1
+	}
 	sleep 1
-	! lb health log | tail -n +"$lines" | grep -e '-> down'
+	! lb health log | tail -n +"$((lines + 1))" | grep -e '-> down'
 }
 
 reloaded() {

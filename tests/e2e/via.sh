@@ -244,6 +244,18 @@ has_link() {
 	ip -n "${PREFIX}lb" link show lbprobe0 && ip -n "${PREFIX}lb" rule | grep 0x6c627072
 }
 
+# Somebody removes the link: lbd makes it anew, and no server goes down meanwhile.
+link_comes_back() {
+	lb -q health log >"$WORK/before"
+	ip -n "${PREFIX}lb" link del lbprobe0
+	wait_for 8 has_link
+	sleep 1
+	all_up s1 ok
+	lb -q health log >"$WORK/log"
+	grep "lbprobe0 was removed; it is made anew" "$WORK/log"
+	[ "$(grep -c -- "-> down" "$WORK/log")" = "$(grep -c -- "-> down" "$WORK/before")" ]
+}
+
 # Killed, lbd leaves its link; the next one takes it over and removes it when it ends.
 survives_kill() {
 	kill -9 "$LBD_PID"
@@ -285,4 +297,5 @@ check "down again by the datapath" broken_is_down
 mend s2
 check "mended, it is up in every mode" all_up s2 ok
 check "where it cannot be, checks are direct and lbd says why" says_why_direct
+check "removed, the link is made anew" link_comes_back
 check "a killed lbd's link is taken over, and removed at the end" survives_kill

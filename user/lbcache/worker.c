@@ -206,9 +206,9 @@ static void read_clocks(struct worker *worker)
 
 static void tell_bypass(struct worker *worker, bool is_full)
 {
-	if (worker->told_ms && worker->now_ms - worker->told_ms < TELL_MS)
+	if (worker->told_ms[is_full] && worker->now_ms - worker->told_ms[is_full] < TELL_MS)
 		return;
-	worker->told_ms = worker->now_ms;
+	worker->told_ms[is_full] = worker->now_ms;
 	(void)fprintf(stderr, "lbcache: note: new connections go to the backends: %s\n",
 		      is_full ? "there are as many clients as '--connections' allows"
 			      : "a thread is behind its work");
@@ -229,7 +229,7 @@ static void set_bypass(struct worker *worker)
 	now_ms = make_ms(&now);
 	bypass = pressure_note(&worker->pressure, now_ms, (uint32_t)(now_ms - worker->now_ms),
 			       is_full);
-	if (bypass && !worker->bypass)
+	if (bypass && (!worker->bypass || is_full))
 		tell_bypass(worker, is_full);
 	__atomic_store_n(&worker->bypass, bypass, __ATOMIC_RELAXED);
 	__atomic_store_n(&beat->bypass, bypass, __ATOMIC_RELAXED);

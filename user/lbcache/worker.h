@@ -55,8 +55,8 @@ struct worker {
 	uint64_t turns;		      /* begun */
 	struct lb_cache_thread *beat; /* joined to the datapath: that this thread is alive */
 	struct pressure pressure;
-	uint32_t bypass;  /* of LB_CACHE_BYPASS_ALL new connections, those left to the backends */
-	uint64_t told_ms; /* when that was said last */
+	uint32_t bypass; /* of LB_CACHE_BYPASS_ALL new connections, those left to the backends */
+	uint64_t told_ms[2]; /* when that was said last: it is late, there are too many clients */
 	time_t now;
 	struct timer timers[TIMER_CLASSES]; /* heads of rings */
 	struct watch *dead;

@@ -4,6 +4,7 @@
  * source address, and a port that is theirs alone.
  */
 #include <errno.h>
+#include <net/if.h>
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
@@ -151,6 +152,15 @@ void through_tell(struct through *through, const char *why)
 	say_event("%s", line);
 }
 
+/* Only the next worker has the rights to make it anew. */
+static void check_link(void)
+{
+	if (if_nametoindex(LB_PROBE_LINK) || lbd.exit >= 0)
+		return;
+	say_event(LB_PROBE_LINK " was removed; it is made anew");
+	lbd.exit = EXIT_AGAIN;
+}
+
 int through_find_way(struct through *through, struct lb_error *err)
 {
 	struct member *member = through->main->members;
@@ -167,6 +177,8 @@ int through_find_way(struct through *through, struct lb_error *err)
 	if (is_believed(through, began) && through->way.number == member->hint)
 		return 0;
 	ret = lb_probe_way(lbd.lb, member->hint, &way, err);
+	if (ret == -ENODEV)
+		check_link();
 	if (ret)
 		return ret;
 	ret = keep_port(through, &way.source);

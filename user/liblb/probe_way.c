@@ -161,7 +161,7 @@ int lb_probe_way(struct lb *lb, __u32 number, struct lb_probe_way *out, struct l
 	way.is_by_link = backend->mode == LB_MODE_FULLNAT;
 	ifindex = if_nametoindex(LB_PROBE_LINK);
 	if (!ifindex)
-		return lb_fail(err, -ENODEV, LB_PROBE_LINK " is gone: restart lbd");
+		return lb_fail(err, -ENODEV, LB_PROBE_LINK " is gone");
 	ret = lb_route_get(lb, &backend->addr, &to_backend);
 	if (ret)
 		return lb_fail(err, ret, "no route to the backend: %s", strerror(-ret));
