@@ -132,7 +132,7 @@ foreign() {
 	give changed
 	key=$(redis --scan --pattern '*shop/h/changed*')
 	[ "$(wc -l <<<"$key")" = 1 ]
-	redis setrange "$key" 700 X >/dev/null
+	redis setrange "$key" $(($(redis strlen "$key") - 3)) X >/dev/null
 	says 'fwd=uri-miss' "$TWO/h/changed?$KEEP"
 	give words
 	key=$(redis --scan --pattern '*shop/h/words*')

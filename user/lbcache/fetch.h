@@ -92,6 +92,12 @@ int fetch_secure(struct worker *worker, struct fetch *fetch);
 struct backend *backend_choose(struct worker *worker, const struct request *request,
 			       unsigned int nth);
 
+/* ---- heading.c: what the answer to HEAD means for the page that is stored ---------------------
+ */
+
+void heading_note(struct worker *worker, const struct fill *fill, const char *data,
+		  const struct http_head *head, uint32_t delay_ms);
+
 /* ---- intake.c: what a response's head means for the fill ------------------------------------- */
 
 /*

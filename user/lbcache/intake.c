@@ -257,6 +257,7 @@ bool intake_head(struct worker *worker, struct fill *fill, const char *data,
 		return false;
 	}
 	invalidate(worker, fill, data, head);
+	heading_note(worker, fill, data, head, delay_ms);
 	why = judge(worker, fill, data, head, delay_ms);
 	if (!keep_head(worker, fill, data, head)) {
 		intake_failure(worker, fill, 502);
