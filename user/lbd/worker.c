@@ -4,6 +4,7 @@
  * EXIT_AGAIN when maps came or went, since it has no rights to open new ones.
  */
 #include <errno.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,6 +20,7 @@
 #include "lbd.h"
 #include "tell.h"
 
+#define HEAP_KEPT (32 << 20) /* bytes */
 #define BEAT_MS 1000u
 #define PATIENCE_MS 200u
 #define STALL_MS 2000u /* waking so late means that we, not the backends, were away */
@@ -198,10 +200,18 @@ static void say_notices(void)
 		say("%s", text);
 }
 
+/* What a scrape took stays for the next one, rather than going back to the system page by page. */
+static void keep_heap(void)
+{
+	(void)mallopt(M_MMAP_THRESHOLD, HEAP_KEPT);
+	(void)mallopt(M_TRIM_THRESHOLD, HEAP_KEPT);
+}
+
 int worker_run(const char *netns, const char *admin)
 {
 	struct lb_error err;
 
+	keep_heap();
 	lbd.netns = netns;
 	lbd.exit = -1;
 	if (open_all(&err)) {
