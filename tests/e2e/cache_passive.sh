@@ -6,7 +6,7 @@
 source "$(dirname "$0")/common.sh"
 
 LBCACHE=${LBCACHE:-$ROOT/lbcache}
-LBD=$ROOT/lbd
+LBD=$ROOT/lbd LBD_PID=
 
 end_cache_passive() {
 	local status=$?
@@ -169,7 +169,7 @@ main() {
 	wait_for 5 eval "lb -q cache status >/dev/null 2>&1"
 	"$LBD" -n "${PREFIX}lb" -a none >>"$WORK/lbd.log" 2>&1 &
 	LBD_PID=$!
-	wait_for 10 eval "lb health log | grep -q 'started\|to be checked'" || true
+	wait_for 10 eval "lb health log | grep 'to be checked'"
 	check "killed: out, by what lbcache found, and no request fails" dies killed fetch_unconnected 3
 	check "closing half-way through answers" dies cut fetch_cut 3
 	check "answering what is no HTTP" dies words fetch_malformed 3
