@@ -134,7 +134,10 @@ int reader_renew(struct server *server, struct service *service)
 	int ret = ask(&answer, &data);
 
 	if (ret)
-		(void)fprintf(stderr, "lbcache: the reader of certificates: %s\n", strerror(-ret));
+		(void)fprintf(stderr,
+			      "lbcache: certificates are not read anew, since their reader is "
+			      "gone (%s): start lbcache again, with '--take-over'\n",
+			      strerror(-ret));
 	else
 		ret = certificates_take(server, service, (struct text){ data, answer.length },
 					reader.backends);
