@@ -16,8 +16,7 @@
 struct options {
 	const char *prefix; /* of the namespaces: PREFIXlb, PREFIXgen, PREFIXsink */
 	const char *ifname;
-	const char *only;
-	unsigned int rounds;
+	struct measure_options measure;
 	uint32_t flows;
 	uint32_t packets;
 	bool is_json;
@@ -28,13 +27,15 @@ struct options {
 static void usage(FILE *out)
 {
 	fprintf(out, "Usage: bench -p PREFIX [-i IF] [-r ROUNDS] [-f FLOWS] [-P PACKETS] [-o TEXT] "
-		     "[-j] [-L | -N]\n"
+		     "[-a] [-j] [-c COMMAND] [-L | -N]\n"
 		     "  -p  prefix of the namespaces that scripts/bench makes\n"
 		     "  -i  interface of PREFIXlb that lbctl is attached to (bench0)\n"
 		     "  -r  rounds, 1 to 99 (9)\n"
 		     "  -f  flows of the rows with many (1000000)\n"
 		     "  -P  live frames a round (300000)\n"
 		     "  -o  only the paths whose name begins with this\n"
+		     "  -a  all paths, also those that are left out otherwise\n"
+		     "  -c  command that makes the many services what its argument says\n"
 		     "  -j  JSON\n"
 		     "  -L  live frames only    -N  nanoseconds only\n");
 }
@@ -60,7 +61,7 @@ static void parse_options(struct options *options, int argc, char **argv)
 {
 	int option;
 
-	while ((option = getopt(argc, argv, "p:i:r:f:P:o:jLNh")) != -1) {
+	while ((option = getopt(argc, argv, "p:i:r:f:P:o:c:ajLNh")) != -1) {
 		switch (option) {
 		case 'p':
 			options->prefix = optarg;
@@ -69,7 +70,7 @@ static void parse_options(struct options *options, int argc, char **argv)
 			options->ifname = optarg;
 			break;
 		case 'r':
-			options->rounds = number(optarg, 1, BENCH_ROUNDS_MAX);
+			options->measure.rounds = number(optarg, 1, BENCH_ROUNDS_MAX);
 			break;
 		case 'f':
 			options->flows = number(optarg, 1, 1000000);
@@ -78,7 +79,13 @@ static void parse_options(struct options *options, int argc, char **argv)
 			options->packets = number(optarg, 1000, 100000000);
 			break;
 		case 'o':
-			options->only = optarg;
+			options->measure.only = optarg;
+			break;
+		case 'a':
+			options->measure.has_extra = true;
+			break;
+		case 'c':
+			options->measure.configure = optarg;
 			break;
 		case 'j':
 			options->is_json = true;
@@ -109,7 +116,7 @@ static int measure_paths(const struct options *options)
 	snprintf(netns, sizeof(netns), "%slb", options->prefix);
 	err = bench_open(&bench, netns, options->ifname);
 	if (!err)
-		err = measure_rows(bench, options->rounds, options->only);
+		err = measure_rows(bench, &options->measure);
 	bench_close(bench);
 	return err;
 }
@@ -131,7 +138,7 @@ int main(int argc, char **argv)
 {
 	struct options options = {
 		.ifname = "bench0",
-		.rounds = 9,
+		.measure = { .rounds = 9, .configure = "false" },
 		.flows = 1000000,
 		.packets = 300000,
 		.has_paths = true,
@@ -148,16 +155,16 @@ int main(int argc, char **argv)
 	if (options.has_paths)
 		err = measure_paths(&options);
 	if (!err && options.has_live)
-		err = measure_live(options.prefix, options.rounds, options.packets, live);
+		err = measure_live(options.prefix, options.measure.rounds, options.packets, live);
 	if (err) {
 		fprintf(stderr, "bench: %s\n", strerror(-err));
 		return 1;
 	}
 	if (options.is_json) {
-		err = report_json(stdout, options.rounds, options.has_live ? live : NULL);
+		err = report_json(stdout, options.measure.rounds, options.has_live ? live : NULL);
 	} else {
 		if (options.has_paths)
-			report_rows_text(stdout, options.rounds);
+			report_rows_text(stdout, options.measure.rounds);
 		if (options.has_live)
 			report_live_text(stdout, live);
 	}

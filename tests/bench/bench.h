@@ -13,6 +13,7 @@
 #include "lb_abi.h"
 
 #include "feed.h"
+#include "modes.h"
 
 #define BENCH_ROUNDS_MAX 99
 #define BENCH_TEXT 256
@@ -45,6 +46,7 @@ struct feed {
 	uint32_t next;	       /* number of the flow to go on with, where flows must be new */
 	uint32_t repeat;       /* packets of one measurement */
 	enum lb_reason reason; /* what lbctl must do with every one of them */
+	bool is_moved;	       /* it moves the head of the packet for that */
 };
 
 struct bench;
@@ -73,6 +75,8 @@ int bench_enter(const char *netns);
 void bench_pin(void); /* to one CPU */
 
 /* Which packets: packets.c */
+#define FEED_IDS(id, ...) FEED_##id##_ONE, FEED_##id##_MANY,
+#define FEED_SERVICES_ID(id, ...) FEED_SERVICES_##id,
 enum feed_number {
 	FEED_NOT_OURS,
 	FEED_NOT_OURS_RANDOM,
@@ -99,6 +103,7 @@ enum feed_number {
 	FEED_FULL6_REPLY_MANY,
 	FEED_NEW4,
 	FEED_NEW6,
+	BENCH_MODES(FEED_IDS) BENCH_SERVICES(FEED_SERVICES_ID) FEED_FLOOD_IPIP,
 	FEED_LIVE, /* live frames; live.c puts in whom they are for */
 	FEED_COUNT,
 };
@@ -110,13 +115,14 @@ int establish(struct bench *bench, enum feed_number forward, enum feed_number re
 
 /*
  * What the flow table holds while a row is measured: IPv4's flows, IPv6's, or, since they push out
- * one another, new ones alone.
+ * one another, new ones alone. Then, without flows: what kind the many services are of.
  */
+#define PHASE_ID(id, ...) PHASE_##id,
 enum phase {
 	PHASE_V4,
 	PHASE_V6,
 	PHASE_NEW,
-	PHASE_COUNT,
+	BENCH_SERVICES(PHASE_ID) PHASE_COUNT,
 };
 
 /* What stands beside what: rows.c */
@@ -138,9 +144,10 @@ struct row {
 	enum compare compare;
 	double goal; /* at most this; 0: none */
 	enum phase phase;
+	bool is_extra; /* left out unless it is asked for */
 };
 
-#define BENCH_ROWS_MAX 64
+#define BENCH_ROWS_MAX 128
 extern const struct row rows[];
 extern const unsigned int row_count;
 
@@ -155,7 +162,14 @@ struct figure {
 extern struct figure figures[BENCH_ROWS_MAX]; /* as rows[] */
 extern double loop_ns, feeding_ns;	      /* what is subtracted: the loop, and with feeding */
 
-int measure_rows(struct bench *bench, unsigned int rounds, const char *only);
+struct measure_options {
+	unsigned int rounds;
+	const char *only;      /* rows whose name begins with it, extra ones too; NULL: all */
+	bool has_extra;	       /* also without only */
+	const char *configure; /* command that, with a phase's word, makes the many services so */
+};
+
+int measure_rows(struct bench *bench, const struct measure_options *options);
 double middle_of(double *values, unsigned int count);
 
 /* Packets per second through namespaces: live.c */

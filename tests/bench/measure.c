@@ -114,18 +114,19 @@ static int run_slice(struct bench *bench, struct figure *figure, struct run *run
 	return 0;
 }
 
-static bool is_moving(enum bench_target target)
+static bool is_moving(const struct contender *contender)
 {
-	return target >= TARGET_LRU;
+	return contender->target >= TARGET_LRU ||
+	       (contender->target == TARGET_LB && feeds[contender->feed].is_moved);
 }
 
 /*
  * What feeding cost: a program that does nothing. Of one that moves the head, moving it back is the
  * feeder's work too, and costs half of what moving there and back does.
  */
-static double net(double ns, double null, double move, enum bench_target target)
+static double net(double ns, double null, double move, const struct contender *contender)
 {
-	return ns - (is_moving(target) ? null + (move - null) / 2 : null);
+	return ns - (is_moving(contender) ? null + (move - null) / 2 : null);
 }
 
 /*
@@ -148,8 +149,8 @@ static int measure_round(struct bench *bench, const struct row *row, struct samp
 	double ours, beside;
 
 	for (unsigned int i = 0; i < RUNS; i++) {
-		if ((i != OURS_MOVE || is_moving(row->ours.target)) &&
-		    (i != BESIDE_MOVE || is_moving(row->beside.target)))
+		if ((i != OURS_MOVE || is_moving(&row->ours)) &&
+		    (i != BESIDE_MOVE || is_moving(&row->beside)))
 			order[count++] = i;
 	}
 	for (int slice = 0; slice < SLICES; slice++) {
@@ -165,9 +166,8 @@ static int measure_round(struct bench *bench, const struct row *row, struct samp
 		if (!round || runs[i].ns < samples->best[i])
 			samples->best[i] = runs[i].ns;
 	}
-	ours = net(runs[OURS].ns, runs[OURS_NULL].ns, runs[OURS_MOVE].ns, row->ours.target);
-	beside = net(runs[BESIDE].ns, runs[BESIDE_NULL].ns, runs[BESIDE_MOVE].ns,
-		     row->beside.target);
+	ours = net(runs[OURS].ns, runs[OURS_NULL].ns, runs[OURS_MOVE].ns, &row->ours);
+	beside = net(runs[BESIDE].ns, runs[BESIDE_NULL].ns, runs[BESIDE_MOVE].ns, &row->beside);
 	samples->compared[round] = row->compare == COMPARE_MORE ? ours - beside : ours / beside;
 	return 0;
 }
@@ -181,7 +181,8 @@ static int check_connections(struct bench *bench, const struct row *row)
 	double ns;
 	int err;
 
-	if (row->ours.target != TARGET_LB || row->ours.feed == FEED_FLOOD)
+	if (row->ours.target != TARGET_LB || row->ours.feed == FEED_FLOOD ||
+	    row->ours.feed == FEED_FLOOD_IPIP)
 		return 0;
 	err = bench_count_connections(bench, &before);
 	if (!err)
@@ -201,9 +202,8 @@ static void conclude(const struct row *row, struct samples *samples, unsigned in
 	const double *best = samples->best;
 
 	figure->is_measured = true;
-	figure->ours_ns = net(best[OURS], best[OURS_NULL], best[OURS_MOVE], row->ours.target);
-	figure->beside_ns =
-		net(best[BESIDE], best[BESIDE_NULL], best[BESIDE_MOVE], row->beside.target);
+	figure->ours_ns = net(best[OURS], best[OURS_NULL], best[OURS_MOVE], &row->ours);
+	figure->beside_ns = net(best[BESIDE], best[BESIDE_NULL], best[BESIDE_MOVE], &row->beside);
 	figure->middle = middle_of(samples->compared, rounds);
 	figure->low = samples->compared[0];
 	figure->high = samples->compared[rounds - 1];
@@ -226,25 +226,55 @@ static int fill_yardsticks(struct bench *bench)
 	return 0;
 }
 
-/* Makes the flow table what the phase needs. */
-static int prepare(struct bench *bench, enum phase phase, bool has_flows)
+struct phase_plan {
+	const char *title;
+	const char *word; /* for the command that configures; NULL: as it is */
+};
+
+#define SERVICES_PLAN(id, word, name, kinds, is_extra) [PHASE_##id] = { "services of " word, word },
+static const struct phase_plan plans[PHASE_COUNT] = { [PHASE_V4] = { "IPv4 flows", NULL },
+						      [PHASE_V6] = { "IPv6 flows", NULL },
+						      [PHASE_NEW] = { "new flows", NULL },
+						      BENCH_SERVICES(SERVICES_PLAN) };
+
+static int configure(const char *command, const char *word)
+{
+	char line[BENCH_TEXT];
+
+	if (snprintf(line, sizeof(line), "%s %s", command, word) >= (int)sizeof(line))
+		return -ENAMETOOLONG;
+	return system(line) ? -EIO : 0;
+}
+
+/* Makes the flow table and the services what the phase needs. */
+static int prepare(struct bench *bench, enum phase phase, bool has_flows, const char *command)
 {
 	int err = bench_forget_flows(bench);
 
+	if (!err && plans[phase].word)
+		err = configure(command, plans[phase].word);
 	if (err || !has_flows || phase == PHASE_NEW)
 		return err;
 	return phase == PHASE_V4 ? establish(bench, FEED_FULL4_MANY, FEED_FULL4_REPLY_MANY)
 				 : establish(bench, FEED_FULL6_MANY, FEED_FULL6_REPLY_MANY);
 }
 
-static unsigned int choose_rows(unsigned int *order, enum phase phase, const char *only,
-				bool *has_flows)
+static bool is_chosen(const struct row *row, const struct measure_options *options)
+{
+	const char *only = options->only;
+
+	return only ? !strncmp(row->name, only, strlen(only))
+		    : options->has_extra || !row->is_extra;
+}
+
+static unsigned int choose_rows(unsigned int *order, enum phase phase,
+				const struct measure_options *options, bool *has_flows)
 {
 	unsigned int count = 0;
 
 	*has_flows = false;
 	for (unsigned int i = 0; i < row_count; i++) {
-		if (rows[i].phase != phase || (only && strncmp(rows[i].name, only, strlen(only))))
+		if (rows[i].phase != phase || !is_chosen(&rows[i], options))
 			continue;
 		*has_flows |= !!strstr(rows[i].name, "fullnat");
 		order[count++] = i;
@@ -252,21 +282,22 @@ static unsigned int choose_rows(unsigned int *order, enum phase phase, const cha
 	return count;
 }
 
-static int measure_phase(struct bench *bench, unsigned int rounds, enum phase phase,
-			 const char *only, struct samples *samples)
+static int measure_phase(struct bench *bench, enum phase phase,
+			 const struct measure_options *options, struct samples *samples)
 {
-	static const char *const names[] = { "IPv4 flows", "IPv6 flows", "new flows" };
+	const unsigned int rounds = options->rounds;
 	unsigned int order[BENCH_ROWS_MAX], count;
 	bool has_flows;
 	int err = 0;
 
-	count = choose_rows(order, phase, only, &has_flows);
+	count = choose_rows(order, phase, options, &has_flows);
 	if (count)
-		err = prepare(bench, phase, has_flows);
+		err = prepare(bench, phase, has_flows, options->configure);
 	for (unsigned int i = 0; !err && i < count; i++)
 		err = check_connections(bench, &rows[order[i]]);
 	for (unsigned int round = 0; !err && count && round < rounds; round++) {
-		fprintf(stderr, "\rbench: %s, round %u of %u ", names[phase], round + 1, rounds);
+		fprintf(stderr, "\rbench: %s, round %u of %u ", plans[phase].title, round + 1,
+			rounds);
 		shuffle(order, count);
 		for (unsigned int i = 0; !err && i < count; i++)
 			err = measure_round(bench, &rows[order[i]], &samples[order[i]], round);
@@ -278,7 +309,7 @@ static int measure_phase(struct bench *bench, unsigned int rounds, enum phase ph
 	return err;
 }
 
-int measure_rows(struct bench *bench, unsigned int rounds, const char *only)
+int measure_rows(struct bench *bench, const struct measure_options *options)
 {
 	struct samples *samples = calloc(BENCH_ROWS_MAX, sizeof(*samples));
 	int err;
@@ -292,7 +323,7 @@ int measure_rows(struct bench *bench, unsigned int rounds, const char *only)
 	if (!err)
 		err = fill_yardsticks(bench);
 	for (int phase = 0; !err && phase < PHASE_COUNT; phase++)
-		err = measure_phase(bench, rounds, (enum phase)phase, only, samples);
+		err = measure_phase(bench, (enum phase)phase, options, samples);
 	free(samples);
 	return err;
 }

@@ -22,6 +22,8 @@
 #define VIP V4(203, 0, 113, 1)
 #define VIPS V4(203, 0, 113, 2)
 #define NO_VIP V4(203, 0, 113, 254)
+#define VIP_ALL V4(203, 0, 113, 253)
+#define VIP_PREFIX V4(203, 0, 113, 252)
 #define BACKEND V4(192, 0, 2, 10)
 #define CLIENT_PORT 2000
 #define REPLY_FEW 1000
@@ -42,6 +44,7 @@ enum feed_kind {
 	KIND_FEW = 128,
 	KIND_NEW = 256, /* no flow comes twice */
 	KIND_FLOOD = 512,
+	KIND_MOVE = 1024, /* lbctl moves the head */
 };
 
 struct feed_plan {
@@ -52,6 +55,13 @@ struct feed_plan {
 	enum lb_reason reason;
 	const char *name;
 };
+
+#define MODE_PLANS(id, family, name, server, port, kinds, reason, phase, is_extra)                 \
+	[FEED_##id##_ONE] = { kinds, server, port, 0, reason, name },                              \
+	[FEED_##id##_MANY] = { (kinds) | KIND_MANY, server, port, 0, reason, name ", many" },
+#define SERVICES_PLAN(id, word, name, kinds, is_extra)                                             \
+	[FEED_SERVICES_##id] = { (kinds) | KIND_MANY,  VIPS, 1000, 500, LB_R_FORWARDED,            \
+				 name ", 500 services" },
 
 /* clang-format off */
 static const struct feed_plan plans[FEED_COUNT] = {
@@ -80,6 +90,8 @@ static const struct feed_plan plans[FEED_COUNT] = {
 	[FEED_FULL6_REPLY_MANY] = { KIND_V6 | KIND_TABLE | KIND_MANY, 0, 0, 0, LB_R_REPLIED, "fullnat v6 reply, many" },
 	[FEED_NEW4] = { KIND_SYN | KIND_NEW, VIP, 83, 0, LB_R_FORWARDED, "fullnat v4, new" },
 	[FEED_NEW6] = { KIND_V6 | KIND_SYN | KIND_NEW, 1, 83, 0, LB_R_FORWARDED, "fullnat v6, new" },
+	BENCH_MODES(MODE_PLANS) BENCH_SERVICES(SERVICES_PLAN)
+	[FEED_FLOOD_IPIP] = { KIND_SYN | KIND_FLOOD | KIND_MOVE, VIP, 85, 0, LB_R_FORWARDED, "ipip, SYN flood" },
 	[FEED_LIVE] = { KIND_UDP | KIND_FEW, VIP, 53, 0, LB_R_FORWARDED, "live" },
 };
 /* clang-format on */
@@ -182,6 +194,7 @@ static void feed_init(struct feed *feed, const struct feed_plan *plan, uint32_t 
 	memset(feed, 0, sizeof(*feed));
 	feed->name = plan->name;
 	feed->reason = plan->reason;
+	feed->is_moved = !!(plan->kind & KIND_MOVE);
 	feed->repeat = plan->kind & KIND_NEW ? REPEAT_NEW : REPEAT;
 	write_frame(feed->frame, plan->kind);
 	memcpy(config->words, feed->frame, sizeof(config->words));
