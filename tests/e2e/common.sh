@@ -70,7 +70,8 @@ start_scenario() {
 	"$ROOT/scripts/lab" up "$@" "$PREFIX"
 }
 
-# An nginx that says its name, has /blob to download and a port each as the demo's servers have.
+# An nginx that says its name, has /blob to download and a port each as the demo's servers have, and
+# beside it EXTRA_PORT if that is set.
 start_nginx() {
 	local name=$1 dir=$WORK/$1
 
@@ -94,6 +95,7 @@ http {
 	server {
 		listen $(server_port "$name") backlog=${BACKLOG:-4096};
 		listen [::]:$(server_port "$name") backlog=${BACKLOG:-4096};
+		${EXTRA_PORT:+listen $EXTRA_PORT;}
 		location / { return 200 "$name\n"; }
 		location = /blob { root $WORK; add_header X-Server $name; }
 	}

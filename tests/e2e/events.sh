@@ -119,6 +119,46 @@ drain_finished() {
 	lb backend ready web "$backend"
 }
 
+# In nat nothing is recorded: it is over when no packet came for as long as an idle connection may live.
+quiet_drain_finished() {
+	local ticks name backend
+
+	lb backend del web "$(backend_of 4 s3 "$(server_port s3)")"
+	lb service add quick tcp "$VIP4:81" mode nat timeout-established 2
+	for name in s1 s2; do
+		lb backend add quick "$(backend_of 4 "$name" "$EXTRA_PORT")"
+	done
+	: >"$WORK/ticks"
+	in_ns client timeout 20 "$PYTHON" -c '
+import socket, sys, time
+s = socket.create_connection((sys.argv[1], 81))
+for tick in range(8):
+    s.sendall(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+    name = s.recv(4096).split()[-1].decode()
+    print(name, flush=True)
+    time.sleep(0.5)' "$VIP4" >"$WORK/ticks" &
+	ticks=$!
+	wait_for 5 test -s "$WORK/ticks"
+	name=$(head -n 1 "$WORK/ticks")
+	backend=$(backend_of 4 "$name" "$EXTRA_PORT")
+	forget
+	lb backend drain quick "$backend"
+	wait "$ticks"
+	[ "$(wc -l <"$WORK/ticks")" = 8 ]
+	[ "$(sort -u "$WORK/ticks")" = "$name" ]
+	if is_told 'e["event"] == "drained"'; then
+		echo "told while packets of a connection come"
+		return 1
+	fi
+	told 10 "e['event'] == 'drained' and e['backend'] == '$backend' and 'no packet for 2 s' in text"
+	is_told 'e["event"] == "drained" and e["service"] == "quick"'
+	sleep 1
+	told_once 'e["event"] == "drained"'
+	lb service del quick
+	told 5 'e["event"] == "limit" and e["object"] == "backends" and "no longer" in text'
+	lb backend add web "$(backend_of 4 s3 "$(server_port s3)")"
+}
+
 all_backends_down() {
 	local name
 
@@ -181,6 +221,26 @@ ports_full() {
 	told 10 'e["event"] == "limit" and e["object"] == "ports" and "no longer" in text'
 	in_ns lb sysctl -qw net.ipv4.ip_local_port_range="32768 60999"
 	lb service set web timeout-syn 10
+}
+
+# More packets whose hops run out than are told of in a second.
+icmp_limited() {
+	lb service add dns udp "$VIP4:53" mode nat
+	lb backend add dns 192.0.2.11:53
+	forget
+	in_ns client "$PYTHON" -c '
+import socket, sys
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.setsockopt(socket.IPPROTO_IP, socket.IP_TTL, 1)
+for packet in range(5000):
+    try:
+        s.sendto(b"x", (sys.argv[1], 53))
+    except OSError:
+        pass' "$VIP4"
+	told 5 'e["event"] == "limit" and e["object"] == "icmp_limited" and "stats drops" in text'
+	told 15 'e["event"] == "limit" and e["object"] == "icmp_limited" and "none in the last" in text'
+	told_once 'e["event"] == "limit" and e["object"] == "icmp_limited" and "stats drops" in text'
+	lb service del dns
 }
 
 # ---- interfaces and what falls short -------------------------------------------------------------
@@ -251,6 +311,7 @@ detached() {
 
 main() {
 	LBD_PID='' MONITOR_PID=''
+	EXTRA_PORT=8080
 	[ -x "$LBD" ] || die "no $LBD; run 'make' first"
 	start_scenario
 	trap end_events EXIT
@@ -270,9 +331,11 @@ main() {
 	check "a table swapped, by a command and by health" table_swapped
 	check "a drain finished" drain_finished
 	check "backends full, and no longer" backends_full
+	check "a drain finished where connections are not recorded" quiet_drain_finished
 	check "all backends down, and no longer" all_backends_down
 	check "the flow table full, and no longer" flows_full
 	check "source ports used up, and no longer" ports_full
+	check "more ICMP errors than are told, and no longer" icmp_limited
 	check "generic mode" in_generic_mode
 	check "an interface lost in each way, and back" interface_lost
 	check "lbcache gone, and back" lbcache_gone

@@ -96,8 +96,13 @@ live_cut() {
 	ip -n "${PREFIX}sw" link set s2 up
 }
 
+# tell WHAT MS OUT_MS: and how long after the first SYN that had no good answer.
 tell() {
-	printf '%s: out after %s ms, %s\n' "$1" "$2" \
+	local first
+
+	first=$(awk '$1 == "first_bad_ms" { print $2 }' "$WORK/load.$PORT")
+	printf '%s: out after %s ms, %s ms after the first SYN without an answer or with a reset, %s\n' "$1" "$2" \
+		"$(($3 - first))" \
 		"$(awk '$1 == "done" || $1 == "failed" || $1 == "slow" { printf "%s%s %s", sep, $2, $1; sep = ", " }' \
 			"$WORK/load.$PORT")" >>"$WORK/told"
 }
@@ -125,7 +130,7 @@ dies() {
 	"live_$how"
 	becomes up 12
 	stop_load "$PORT" >/dev/null || true
-	tell "$how, passive $passive" "$((out - began))"
+	tell "$how, passive $passive" "$((out - began))" "$out"
 	[ "$passive" = off ] || [ "$((out - began))" -lt 5000 ]
 }
 
@@ -193,7 +198,7 @@ comes_back_by_trial() {
 	becomes up 12
 	back=$(changed_at up "$out" "live_answered")
 	stop_load "$PORT" >/dev/null || true
-	tell "killed, no checks" "$((out - began)) ms, back $((back - out))"
+	tell "killed, no checks, back after $((back - out)) ms more" "$((out - began))" "$out"
 }
 
 # Whoever is left alone stays, since nobody could do better.

@@ -128,6 +128,39 @@ print(names)
 sys.exit(names != ["eth0", "eth1"])'
 }
 
+make_eth0() {
+	ip -n "${PREFIX}lb" link add eth0 type veth peer name eth0 netns "${PREFIX}client"
+	in_ns lb ethtool -K eth0 tx off >/dev/null
+	in_ns client ethtool -K eth0 tx off gro on >/dev/null
+	ip -n "${PREFIX}client" link set dev eth0 xdpdrv obj "$(pass_program)" sec xdp.frags
+	ip -n "${PREFIX}client" link set eth0 up
+	ip -n "${PREFIX}client" addr add 198.51.100.2/24 dev eth0
+	ip -n "${PREFIX}client" addr add 198.51.100.11/24 dev eth0
+	ip -n "${PREFIX}client" route add default via 198.51.100.1
+	ip -n "${PREFIX}lb" link set eth0 up
+	ip -n "${PREFIX}lb" addr add 198.51.100.1/24 dev eth0
+}
+
+# The clients' side: no backend is worse for it, and clients are served as soon as it is there again.
+clients_interface_lost() {
+	local before
+
+	before=$(changes)
+	ip -n "${PREFIX}lb" link del eth0
+	wait_for 5 eval "lb health log | grep 'interface .*eth0 .*lost: it was removed' >/dev/null"
+	sleep 1.5 # of checks
+	[ "$(changes)" = "$before" ] || {
+		lb health log web
+		echo "somebody's health changed"
+		return 1
+	}
+	make_eth0
+	lb -q attach eth0 mode native
+	wait_for 5 eval "lb health log | grep 'interface .*eth0 .*attached in native mode' >/dev/null"
+	in_ns client curl -sf -m 5 --retry 3 --interface 198.51.100.11 "http://$VIP4/" | grep '^s[123]$'
+	[ "$(lb -q -j status | grep -c '"lost": true')" = 0 ]
+}
+
 main() {
 	local library=/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1
 
@@ -154,6 +187,7 @@ main() {
 		skip "the clock jumps" "no libfaketime; install it with 'scripts/setup test'"
 	fi
 	check "an interface is lost and made anew" interface_lost
+	check "the clients' interface is lost and made anew" clients_interface_lost
 }
 
 main

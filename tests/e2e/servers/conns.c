@@ -51,6 +51,7 @@ static struct options {
 static struct conn *conns;
 static struct tally replies[NAMES_MAX], errors[NAMES_MAX];
 static unsigned long opened, finished, failed, slow;
+static long first_bad_ms; /* when the first began whose SYN had no good answer; 0: none */
 static volatile sig_atomic_t is_stopped;
 static int epoll_fd;
 
@@ -66,6 +67,23 @@ static long now_ms(void)
 
 	clock_gettime(CLOCK_MONOTONIC, &ts);
 	return ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+}
+
+/* By the clock of the day, as events have it. */
+static long day_ms(long ms)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_REALTIME, &ts);
+	return ts.tv_sec * 1000 + ts.tv_nsec / 1000000 - now_ms() + ms;
+}
+
+static void note_bad(const struct conn *conn)
+{
+	const long began = day_ms(conn->started_ms);
+
+	if (!first_bad_ms || began < first_bad_ms)
+		first_bad_ms = began;
 }
 
 static void count_in(struct tally *tallies, const char *name)
@@ -85,6 +103,7 @@ static void finish(struct conn *conn, const char *error)
 	char text[96];
 
 	if (error) {
+		note_bad(conn);
 		failed++;
 		snprintf(text, sizeof(text), "%s%s", error,
 			 conn->is_sent ? " (after sending)" : "");
@@ -164,6 +183,8 @@ static void send_request(struct conn *conn)
 		finish(conn, strerror(error));
 		return;
 	}
+	if (now_ms() - conn->started_ms > SLOW_MS)
+		note_bad(conn);
 	length = snprintf(request, sizeof(request),
 			  "GET %s HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n", opt.path);
 	if (send(conn->fd, request, (size_t)length, MSG_NOSIGNAL) != length) {
@@ -322,7 +343,8 @@ int main(int argc, char **argv)
 	for (i = 0; i < opt.concurrency; i++)
 		conns[i].fd = -1;
 	run();
-	printf("done %lu\nfailed %lu\nslow %lu\n", finished, failed, slow);
+	printf("done %lu\nfailed %lu\nslow %lu\nfirst_bad_ms %ld\n", finished, failed, slow,
+	       first_bad_ms);
 	for (i = 0; i < NAMES_MAX && replies[i].count; i++)
 		printf("reply %s %lu\n", replies[i].name, replies[i].count);
 	for (i = 0; i < NAMES_MAX && errors[i].count; i++)
