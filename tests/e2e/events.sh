@@ -120,6 +120,7 @@ drain_finished() {
 }
 
 # In nat nothing is recorded: it is over when no packet came for as long as an idle connection may live.
+# The ticks last longer than two walks of the flow table, after each of which lbd looks.
 quiet_drain_finished() {
 	local ticks name backend
 
@@ -132,7 +133,7 @@ quiet_drain_finished() {
 	in_ns client timeout 20 "$PYTHON" -c '
 import socket, sys, time
 s = socket.create_connection((sys.argv[1], 81))
-for tick in range(8):
+for tick in range(24):
     s.sendall(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
     name = s.recv(4096).split()[-1].decode()
     print(name, flush=True)
@@ -144,7 +145,7 @@ for tick in range(8):
 	forget
 	lb backend drain quick "$backend"
 	wait "$ticks"
-	[ "$(wc -l <"$WORK/ticks")" = 8 ]
+	[ "$(wc -l <"$WORK/ticks")" = 24 ]
 	[ "$(sort -u "$WORK/ticks")" = "$name" ]
 	if is_told 'e["event"] == "drained"'; then
 		echo "told while packets of a connection come"
