@@ -77,7 +77,7 @@ $(B)/lbcache.a: $(call objects,$(LBCACHE_SRC))
 	$(AR) rcs $@ $^
 
 lbcache: $(B)/user/lbcache/main.o $(B)/lbcache.a $(call objects,$(COMMON_SRC)) $(B)/liblb.a
-	$(CC) $(LDFLAGS) -o $@ $^ $(LIBS) -ljansson -lmicrohttpd -lseccomp -lsystemd -lhiredis -lpthread $(TLS_LIBS)
+	$(CC) $(LDFLAGS) -o $@ $^ $(LIBS) -ljansson -lmicrohttpd -lseccomp -lsystemd -lhiredis -lnghttp2 -lpthread $(TLS_LIBS)
 
 $(B)/user/lbd/page.o: user/lbd/dashboard.html
 
@@ -100,7 +100,7 @@ $(B)/tests/%: tests/datapath/%.c $(filter-out tests/datapath/test_%.c,$(wildcard
 # Fuzz targets with the sanitizers, and a twin of each with a bug planted that it must find.
 FUZZERS := $(patsubst tests/fuzz/%.c,$(B)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 FUZZ_FLAGS := -std=gnu17 -O1 -g -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all
-FUZZ_SRC := $(filter user/lbcache/http_%.c,$(LBCACHE_SRC))
+FUZZ_SRC := $(filter user/lbcache/http_%.c,$(LBCACHE_SRC)) user/lbcache/h2_head.c
 
 $(B)/fuzz/%: tests/fuzz/%.c $(FUZZ_SRC) $(HEADERS)
 	@mkdir -p $(@D)

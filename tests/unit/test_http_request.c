@@ -272,6 +272,8 @@ static void rfc9110_7_8_upgrade(void **state)
 	assert_true(head.has_upgrade);
 	accepts_all(GET HOST "Upgrade: websocket\r\n\r\n", &head);
 	assert_false(head.has_upgrade);
+	accepts_all(GET HOST "Connection: upgrade\r\nUpgrade: websocket, H2C\r\n\r\n", &head);
+	assert_false(head.has_upgrade);
 }
 
 static void rfc9110_10_1_1_expect(void **state)

@@ -12,6 +12,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "h2.h"
 #include "log.h"
 #include "stream.h"
 #include "tls.h"
@@ -116,6 +117,8 @@ void client_close(struct worker *worker, struct client *client)
 {
 	if (client->state == CLIENT_CLOSED)
 		return;
+	if (client->h2)
+		h2_free(worker, client);
 	client->state = CLIENT_CLOSED;
 	timer_stop(&client->timer);
 	timer_stop(&client->body_timer);
@@ -124,8 +127,11 @@ void client_close(struct worker *worker, struct client *client)
 	free(client->tunnel);
 	client->in = NULL;
 	client->tunnel = NULL;
+	if (client->is_stream)
+		h2_leave(worker, client);
+	else
+		worker->counters.active--;
 	client_leave(worker, &client->peer);
-	worker->counters.active--;
 	worker_bury(worker, &client->watch);
 }
 
@@ -135,7 +141,7 @@ static void on_linger_due(struct worker *worker, struct timer *timer)
 }
 
 /* Closing at once with bytes unread would reset the connection and take the answer with it. */
-static void linger(struct worker *worker, struct client *client)
+void client_linger(struct worker *worker, struct client *client)
 {
 	stream_end(&client->watch);
 	client->state = CLIENT_LINGERING;
@@ -183,7 +189,7 @@ static bool keep(struct client *client, const char *data, size_t len)
 	return true;
 }
 
-static void begin_answer(struct worker *worker, struct client *client, const char *data)
+void client_begin(struct worker *worker, struct client *client, const char *data)
 {
 	const struct http_head *head = &worker->head;
 
@@ -238,10 +244,10 @@ static size_t take_requests(struct worker *worker, struct client *client, const 
 				return 0;
 			}
 			worker->head = head;
-			begin_answer(worker, client, data + at - ret);
+			client_begin(worker, client, data + at - ret);
 			return 0;
 		}
-		begin_answer(worker, client, data + at - ret);
+		client_begin(worker, client, data + at - ret);
 	}
 	return len - at;
 }
@@ -289,12 +295,16 @@ void client_answered(struct worker *worker, struct client *client)
 	worker->counters.bytes_out += client->sent;
 	service_counters_of(worker, client->service)->bytes_out += client->sent;
 	timer_stop(&client->body_timer);
+	if (client->is_stream) {
+		client_close(worker, client);
+		return;
+	}
 	if (!client->is_body_done)
 		client->is_closing = true;
 	let_go(worker, client);
 	client->iov_count = client->iov_at = 0;
 	if (client->is_closing) {
-		linger(worker, client);
+		client_linger(worker, client);
 		drain(worker, client);
 		return;
 	}
@@ -321,7 +331,12 @@ static bool shake(struct worker *worker, struct client *client)
 	worker->counters.tls_handshakes++;
 	worker->counters.tls_resumed += tls_is_resumed(client->watch.tls);
 	client->state = CLIENT_HEAD;
-	timer_start(worker, &client->timer, TIMER_KEEP, on_keep_due);
+	if (!tls_is_h2(client->watch.tls)) {
+		timer_start(worker, &client->timer, TIMER_KEEP, on_keep_due);
+	} else if (!h2_open(worker, client)) {
+		client_close(worker, client);
+		return false;
+	}
 	return true;
 }
 
@@ -340,6 +355,10 @@ static void on_event(struct worker *worker, struct watch *watch, uint32_t events
 	client->has_ended = client->has_ended || (events & EPOLLRDHUP);
 	if (events & (EPOLLERR | EPOLLHUP)) {
 		client_close(worker, client);
+		return;
+	}
+	if (client->state == CLIENT_H2) {
+		h2_event(worker, client);
 		return;
 	}
 	if ((events & EPOLLOUT) && client->is_blocked && client->state == CLIENT_SENDING) {

@@ -14,6 +14,7 @@ enum client_state {
 	CLIENT_SENDING,
 	CLIENT_LINGERING, /* closed after a refusal, until the client has read it */
 	CLIENT_TUNNEL,
+	CLIENT_H2, /* its streams are clients of their own */
 	CLIENT_CLOSED,
 };
 
@@ -33,6 +34,7 @@ enum client_source {		/* of the answer, for Cache-Status, counters and the log *
 #define IOV_MAX_PIECES 6
 
 struct log_note;
+struct h2;
 
 struct client {
 	struct watch watch; /* first: worker_bury frees it */
@@ -52,6 +54,7 @@ struct client {
 	bool is_blocked; /* the socket took no more */
 	bool has_ended;	 /* the client sends no more */
 	bool is_busy;	 /* on the stack already */
+	bool is_stream;	 /* of a connection in HTTP/2: h2.h */
 	uint8_t source, why;
 	char *in; /* bytes not yet read */
 	size_t in_len;
@@ -65,6 +68,7 @@ struct client {
 	struct fill *fill;
 	struct fetch *fetch;
 	struct tunnel *tunnel;
+	struct h2 *h2; /* in CLIENT_H2 */
 	struct segment *segment;
 	uint32_t offset;
 	struct object *object;
@@ -106,6 +110,8 @@ void client_hint(struct worker *worker, struct fill *fill, const char *data,
 		 const struct http_head *head);
 /* Sends what is in iov, refills it from the fill; at the end client_answered. */
 void client_send(struct worker *worker, struct client *client);
+/* Puts the next piece of the body into iov. */
+enum fill_answer client_refill(struct worker *worker, struct client *client);
 
 /* ---- client_limits.c ------------------------------------------------------------------------ */
 
@@ -117,9 +123,13 @@ void client_leave(struct worker *worker, const union address *peer);
 
 /* ---- client.c, for the others --------------------------------------------------------------- */
 
+/* The request in worker->head at data. */
+void client_begin(struct worker *worker, struct client *client, const char *data);
 /* The answer is out: the next request, or the end. */
 void client_answered(struct worker *worker, struct client *client);
 void client_leave_fill(struct worker *worker, struct client *client);
+/* Ends the connection once the client has read what was sent. */
+void client_linger(struct worker *worker, struct client *client);
 
 /* ---- answer.c: which request gets which answer ---------------------------------------------- */
 

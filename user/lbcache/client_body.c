@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "client.h"
+#include "h2.h"
 #include "stream.h"
 
 #define UNSENT_MAX (256u << 10)
@@ -53,6 +54,13 @@ static bool send_piece(struct worker *worker, struct client *client, struct text
 			  (struct text){ frame, (size_t)head + body.len + 2 });
 }
 
+/* The chunks end. */
+static bool send_last(struct worker *worker, struct client *client)
+{
+	client->is_body_done = true;
+	return fetch_send(worker, client->fetch, (struct text){ "0\r\n\r\n", 5 });
+}
+
 /* Answers how many bytes belong to the body, or -EBADMSG, -EPIPE. */
 static ssize_t take(struct worker *worker, struct client *client, const char *data, size_t len)
 {
@@ -66,6 +74,8 @@ static ssize_t take(struct worker *worker, struct client *client, const char *da
 		client->is_body_done = client->body_left == 0;
 		return send_piece(worker, client, body) ? (ssize_t)body.len : -EPIPE;
 	}
+	if (client->is_stream)
+		return send_piece(worker, client, body) ? (ssize_t)len : -EPIPE;
 	while (at < len && !client->body_chunked.is_done) {
 		ssize_t ret = http_chunk_take(&client->body_chunked, data + at, len - at, &body);
 
@@ -75,9 +85,7 @@ static ssize_t take(struct worker *worker, struct client *client, const char *da
 		if (body.len && !send_piece(worker, client, body))
 			return -EPIPE;
 	}
-	client->is_body_done = client->body_chunked.is_done;
-	if (client->is_body_done &&
-	    !fetch_send(worker, client->fetch, (struct text){ "0\r\n\r\n", 5 }))
+	if (client->body_chunked.is_done && !send_last(worker, client))
 		return -EPIPE;
 	return (ssize_t)at;
 }
@@ -108,6 +116,13 @@ void client_send_body(struct worker *worker, struct client *client)
 			memcpy(data, client->in, len);
 			client->in_len -= len;
 			memmove(client->in, client->in + len, client->in_len);
+			if (client->is_stream)
+				h2_took(worker, client, len);
+		} else if (client->is_stream) {
+			/* More comes by itself. */
+			if (!h2_has_ended(client) || !send_last(worker, client))
+				return;
+			break;
 		} else {
 			ret = stream_read(&client->watch, data, sizeof(data));
 			if (ret < 0 && errno == EINTR)

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "client.h"
+#include "h2.h"
 #include "log.h"
 #include "stream.h"
 
@@ -20,9 +21,12 @@ void client_interim(struct worker *worker, struct client *client, const char *da
 	char text[2 * HTTP_HEAD_MAX];
 	size_t at = 0;
 
-	(void)worker;
 	if (client->is_old || client->state != CLIENT_WAITING)
 		return;
+	if (client->is_stream) {
+		h2_interim(worker, client, data, head);
+		return;
+	}
 	at = (size_t)snprintf(text, 64, "HTTP/1.1 %u %s\r\n", head->status,
 			      head->status == 100 ? "Continue" : "Early Hints");
 	for (unsigned int i = 0; i < head->field_count; i++) {
@@ -103,8 +107,7 @@ static void add_chunk(struct client *client, size_t len)
 	add(client, client->chunk, (size_t)head);
 }
 
-/* Puts the next piece of the body into iov. */
-static enum fill_answer refill(struct worker *worker, struct client *client)
+enum fill_answer client_refill(struct worker *worker, struct client *client)
 {
 	struct segment *before = client->segment;
 	enum fill_answer answer;
@@ -133,9 +136,13 @@ void client_send(struct worker *worker, struct client *client)
 	enum fill_answer answer = FILL_A_DATA;
 	int ret;
 
+	if (client->is_stream) {
+		h2_send(worker, client);
+		return;
+	}
 	/* The head and the body's begin go out together; iov holds no more than one segment. */
 	if (!client->is_last && !client->has_body)
-		answer = refill(worker, client);
+		answer = client_refill(worker, client);
 	for (;;) {
 		ret = flush(worker, client);
 		if (ret < 0 || (ret > 0 && answer == FILL_A_BROKEN)) {
@@ -156,6 +163,6 @@ void client_send(struct worker *worker, struct client *client)
 			timer_stop(&client->timer);
 			return;
 		}
-		answer = refill(worker, client);
+		answer = client_refill(worker, client);
 	}
 }

@@ -84,6 +84,7 @@ struct http_head {
 	bool is_close; /* the connection does not outlive this message */
 	bool has_keep_alive, has_upgrade, has_expect;
 	bool is_asterisk;	       /* OPTIONS * */
+	bool is_h2;		       /* it came in HTTP/2, and was written anew */
 	struct http_span method_name;  /* as written */
 	struct http_span target;       /* path and query; of the absolute form without its head */
 	struct http_span host;	       /* with port; empty only of HTTP/1.0 without Host */

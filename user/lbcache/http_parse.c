@@ -260,8 +260,10 @@ static int read_connection(struct parser *parser)
 
 	head->is_close = http_has_member(parser->data, head, HTTP_CONNECTION, "close");
 	head->has_keep_alive = http_has_member(parser->data, head, HTTP_CONNECTION, "keep-alive");
+	/* RFC 9113 3.1: nobody speaks h2c any more but to get requests past a proxy. */
 	head->has_upgrade = http_find(head, HTTP_UPGRADE) && head->minor == 1 &&
-			    http_has_member(parser->data, head, HTTP_CONNECTION, "upgrade");
+			    http_has_member(parser->data, head, HTTP_CONNECTION, "upgrade") &&
+			    !http_has_member(parser->data, head, HTTP_UPGRADE, "h2c");
 	if (head->minor == 0 && !head->has_keep_alive)
 		head->is_close = true;
 	return 0;

@@ -217,6 +217,13 @@ static const char *cut_port(char *peer)
 	return peer + (peer[0] == '[');
 }
 
+static const char *version_of(const struct client *client)
+{
+	if (client->is_stream)
+		return "HTTP/2.0";
+	return client->is_old ? "HTTP/1.0" : "HTTP/1.1";
+}
+
 static int write_line(const struct access_log *log, const struct worker *worker,
 		      const struct client *client, char *line, size_t size)
 {
@@ -234,18 +241,20 @@ static int write_line(const struct access_log *log, const struct worker *worker,
 		return snprintf(line, size,
 				"{\"time\":\"%s\",\"client\":\"%s\",\"service\":\"%s\","
 				"\"method\":\"%s\",\"host\":\"%s\",\"target\":\"%s\","
+				"\"version\":\"%s\","
 				"\"status\":%u,\"bytes\":%llu,\"ms\":%llu,\"cache\":\"%s\","
 				"\"referer\":\"%s\",\"agent\":\"%s\"}\n",
 				when, from, client->service->name, quoted.method, quoted.host,
-				quoted.target, client->status, (unsigned long long)client->sent,
+				quoted.target, version_of(client), client->status,
+				(unsigned long long)client->sent,
 				(unsigned long long)(worker->now_ms - client->began_ms),
 				source_word(client->source), quoted.referer, quoted.agent);
 	}
 	(void)strftime(when, sizeof(when), "%d/%b/%Y:%H:%M:%S +0000", &tm);
-	return snprintf(line, size, "%s - - [%s] \"%s %s HTTP/1.%d\" %u %llu \"%s\" \"%s\" %s\n",
-			from, when, quoted.method, quoted.target, client->is_old ? 0 : 1,
-			client->status, (unsigned long long)client->sent, quoted.referer,
-			quoted.agent, source_word(client->source));
+	return snprintf(line, size, "%s - - [%s] \"%s %s %s\" %u %llu \"%s\" \"%s\" %s\n", from,
+			when, quoted.method, quoted.target, version_of(client), client->status,
+			(unsigned long long)client->sent, quoted.referer, quoted.agent,
+			source_word(client->source));
 }
 
 void log_answer(struct worker *worker, const struct client *client)

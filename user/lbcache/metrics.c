@@ -58,6 +58,8 @@ static const struct figure {
 	FIGURE("tls_handshakes", tls_handshakes, "Handshakes of clients in TLS."),
 	FIGURE("tls_resumed", tls_resumed, "Of them, those of sessions that were resumed."),
 	FIGURE("tls_failures", tls_failures, "Handshakes that failed."),
+	FIGURE("h2_connections", h2_connections, "Connections of clients in HTTP/2."),
+	FIGURE("h2_streams", h2_streams, "Requests that came in HTTP/2."),
 	FIGURE("log_lost_lines", log_lost, "Lines of the access log that were lost."),
 #undef FIGURE
 };

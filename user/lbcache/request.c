@@ -117,7 +117,9 @@ static void put_forwarded(struct writer *writer, const struct request *request)
 	put_list(writer, request, "X-Forwarded-For", HTTP_X_FORWARDED_FOR, last);
 	put_line(writer, "X-Forwarded-Proto", scheme);
 	put_list(writer, request, "Via", HTTP_VIA,
-		 request->head.minor ? "1.1 lbcache" : "1.0 lbcache");
+		 request->head.is_h2   ? "2.0 lbcache"
+		 : request->head.minor ? "1.1 lbcache"
+				       : "1.0 lbcache");
 }
 
 /* Whether a field goes to the backend as it came. */

@@ -66,7 +66,8 @@ struct counters { /* of one thread; read by others without a lock */
 	uint64_t requests, hits, stale_hits, misses, passes, collapsed, revalidated, refused,
 		errors, fetches, retries, backend_failures, bytes_out, connections, active,
 		timeouts, closed_idle, log_lost, second_asked, second_hits, second_kept,
-		second_failures, tls_handshakes, tls_resumed, tls_failures;
+		second_failures, tls_handshakes, tls_resumed, tls_failures, h2_connections,
+		h2_streams;
 	uint64_t why[WHY_COUNT];
 };
 

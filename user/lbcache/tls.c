@@ -262,3 +262,12 @@ bool tls_is_resumed(const struct ssl_st *tls)
 {
 	return SSL_session_reused(tls);
 }
+
+bool tls_is_h2(const struct ssl_st *tls)
+{
+	const unsigned char *chosen;
+	unsigned int len;
+
+	SSL_get0_alpn_selected(tls, &chosen, &len);
+	return len == 2 && !memcmp(chosen, "h2", 2);
+}

@@ -68,6 +68,8 @@ const char *tls_failure(const struct ssl_st *tls);
 bool tls_is_distrusted(const struct ssl_st *tls);
 /* Whether the client resumed a session. */
 bool tls_is_resumed(const struct ssl_st *tls);
+/* Whether HTTP/2 was agreed on. */
+bool tls_is_h2(const struct ssl_st *tls);
 
 /* ---- tls_name.c: which certificate, RFC 6066 3, RFC 9525 6.3 --------------------------------- */
 

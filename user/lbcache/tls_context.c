@@ -80,7 +80,7 @@ static int on_ticket(SSL *tls, unsigned char *name, unsigned char *iv, EVP_CIPHE
 static int on_protocols(SSL *tls, const unsigned char **out, unsigned char *out_len,
 			const unsigned char *in, unsigned int in_len, void *arg)
 {
-	static const unsigned char known[] = "\x08http/1.1";
+	static const unsigned char known[] = "\x02h2\x08http/1.1";
 	unsigned char *chosen;
 
 	(void)tls;

@@ -12,6 +12,7 @@
 
 #include "client.h"
 #include "fetch.h"
+#include "h2.h"
 #include "join.h"
 #include "second.h"
 #include "tls.h"
@@ -287,7 +288,9 @@ static void *run(void *arg)
 		run_timers(worker);
 		if (__atomic_load_n(&worker->server->is_draining, __ATOMIC_RELAXED))
 			let_go(worker);
-		read_inbox(worker);
+		do
+			read_inbox(worker);
+		while (h2_flush(worker));
 		free_dead(worker);
 		set_bypass(worker);
 		if (!worker->index)

@@ -13,6 +13,7 @@ struct lb_cache_thread;
 struct fill;
 struct backend;
 struct client;
+struct h2;
 struct ssl_st;
 
 /* A file descriptor in the loop, edge-triggered. Lives until the end of the turn in which it is
@@ -67,6 +68,7 @@ struct worker {
 	struct fill **inbox;
 	size_t inbox_count, inbox_limit;
 	struct backend *backends;
+	struct h2 *h2_dirty;   /* connections in HTTP/2 that may have something to send */
 	struct second *second; /* NULL: there is no second tier */
 	bool is_second_resting;
 	struct counters counters;
