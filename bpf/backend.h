@@ -9,6 +9,7 @@
 #include "cache.h"
 #include "fate.h"
 #include "flow_state.h"
+#include "server.h"
 #include "slot.h"
 
 LB_INLINE int lb_find_backend(struct lb_ctx *ctx)
@@ -144,9 +145,16 @@ LB_INLINE int lb_record_backend(struct lb_ctx *ctx, __u32 room)
 	return 0;
 }
 
-/* has_openings: whether packets may come that open a TCP connection; a constant. */
+/*
+ * has_openings: whether packets may come that open a TCP connection; a constant. What a connection
+ * id names wins over what is recorded of the client's address, which is then recorded anew.
+ */
 LB_INLINE int lb_pick_backend(struct lb_ctx *ctx, bool has_openings)
 {
+	const int server = ctx->service->flags & LB_S_QUIC
+				   ? lb_find_server(ctx->service, ctx->service_number, ctx->pkt.l4,
+						    ctx->pkt.end)
+				   : LB_NO_SERVER;
 	int err;
 
 	if (ctx->service->flags & LB_S_TRACKED) {
@@ -155,17 +163,23 @@ LB_INLINE int lb_pick_backend(struct lb_ctx *ctx, bool has_openings)
 		if (has_openings && flow && flow->state < LB_FLOW_ANSWERED &&
 		    lb_is_opening(&ctx->pkt) && lb_flow_give_up(ctx->flow_index))
 			flow = NULL;
-		if (flow) {
+		if (flow && (server == LB_NO_SERVER || server == flow->backend)) {
 			err = lb_pick_recorded(ctx, flow);
 			if (!err || (ctx->pkt.proto == IPPROTO_TCP && !lb_is_opening(&ctx->pkt)))
 				return err;
 		}
 	}
-	/* Behind XDP, local.bpf.c finds what was decided there. */
-	if (ctx->xdp && ctx->service->flags & LB_S_CACHED && lb_is_for_cache(ctx))
-		return -LB_R_CACHED;
-	err = lb_pick_owner(ctx);
-	return err ?: lb_find_backend(ctx);
+	if (server != LB_NO_SERVER) {
+		ctx->owner = server;
+	} else {
+		/* Behind XDP, local.bpf.c finds what was decided there. */
+		if (ctx->xdp && ctx->service->flags & LB_S_CACHED && lb_is_for_cache(ctx))
+			return -LB_R_CACHED;
+		err = lb_pick_owner(ctx);
+		if (err)
+			return err;
+	}
+	return lb_find_backend(ctx);
 }
 
 #endif

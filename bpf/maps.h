@@ -60,6 +60,14 @@ struct {
 	__type(value, struct lb_history);
 } lb_history SEC(".maps");
 
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 1);
+	__type(key, struct lb_server_key);
+	__type(value, __u32);
+} lb_servers SEC(".maps");
+
 /* Bounded, and the oldest give way: a flood costs fragments of others, never packets that are
  * whole. */
 struct {

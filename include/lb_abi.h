@@ -14,9 +14,10 @@
 #include "lb_hash.h"
 #include "lb_probe_abi.h"
 #include "lb_reason.h"
+#include "lb_server_abi.h"
 #include "lb_zone_abi.h"
 
-#define LB_ABI_VERSION 5
+#define LB_ABI_VERSION 6
 
 #define LB_NAME_SIZE 32		/* a service's name with its closing NUL */
 #define LB_SERVICES_LIMIT 4096	/* a service's number fits 12 bits of a history key */
@@ -83,9 +84,8 @@ struct lb_bucket {
 #define LB_IS_ENDPOINT 0x80000000u
 #define LB_IS_ADDRESS 0xc0000000u /* a service's address, whatever the port: answered by ARP */
 #define LB_IS_MASK 0xc0000000u
-#define LB_IS_HIDDEN                                                                               \
-	0x20000000u /* of an address: lbctl made it this host's, so the kernel must                \
-		       not answer ARP for it */
+/* Of an address: lbctl made it this host's, so the kernel must not answer ARP for it. */
+#define LB_IS_HIDDEN 0x20000000u
 
 /*
  * lb_control.lookup: one word a table, so that one store puts a new one into force. Services and
@@ -124,6 +124,7 @@ enum lb_service_flags {
 	LB_S_CACHE_OFF = 32, /* beside it: only those that are there already */
 	LB_S_REJECT = 64,    /* without a backend the client is told */
 	LB_S_WIDE = 128,     /* several ports or addresses: found by its zone */
+	LB_S_QUIC = 256,     /* UDP: the connection id may name the backend */
 	LB_S_ANY = 0x10000,  /* user space: all backends down counts as all up */
 };
 
@@ -148,8 +149,9 @@ struct lb_service {
 	__u16 mss;
 	__u16 port_last; /* of a range that begins with port; 0: one port */
 	__u8 vip_length; /* of a prefix of addresses, in bits of its family; 0: one address */
-	__u8 reserved8;
-	__u32 reserved;
+	__u8 cid_offset; /* of LB_S_QUIC: where in the connection id the server's number is */
+	__u8 cid_length; /* in bytes, 1 to 4 */
+	__u8 reserved[3];
 	/* second cache line: user space only */
 	char name[LB_NAME_SIZE];
 	__u32 first_line; /* of the service's two tables */
@@ -163,6 +165,8 @@ enum lb_backend_flags {
 	LB_B_USED = 4,	  /* not in use any more, but flows may still name it */
 	LB_B_ASSUMED = 8, /* had connections perhaps before these maps were made */
 	LB_B_POOL = 16,	  /* its sources are the service's pool, not the route's */
+	LB_B_SERVER = 32, /* has a server_id */
+	LB_B_DOWN = 64,	  /* by its health, and others are up: its server_id does not count */
 };
 
 struct lb_backend {
@@ -177,7 +181,7 @@ struct lb_backend {
 	__u16 version;	      /* goes up when the number is given to another backend */
 	__u16 sum;	      /* lb_csum_of(addr) */
 	__be32 tunnel_spread; /* host bits of tunnel_source, which each flow fills by itself */
-	__u32 reserved32;
+	__u32 server_id;      /* in connection ids of a service with LB_S_QUIC */
 	union lb_addr tunnel_source; /* ipip, gue: the outer source, of addr's family */
 	__u64 reserved;
 };

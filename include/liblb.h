@@ -137,6 +137,10 @@ const char *lb_ttl_format(__u32 ttl_s, char buf[LB_ADDR_TEXT_SIZE]); /* in the l
 /* "auto", "off", or a number from LB_MSS_LEAST to LB_MSS_MOST; as struct lb_service has it. */
 int lb_mss_parse(const char *text, __u16 *out);
 const char *lb_mss_format(__u16 mss, char buf[LB_ADDR_TEXT_SIZE]);
+struct lb_service_config;
+/* "off", or OFFSET:LENGTH in bytes of a connection id of at most 20: "1:2". */
+int lb_cid_parse(const char *text, struct lb_service_config *service);
+const char *lb_cid_format(const struct lb_service_config *service, char buf[LB_ADDR_TEXT_SIZE]);
 /* "200" or "200-399". */
 int lb_status_range_parse(const char *text, __u16 *low, __u16 *high);
 
@@ -148,6 +152,8 @@ struct lb_backend_config {
 	__u16 weight;	   /* default 1; 0 drains */
 	bool is_drained;   /* 'backend drain': keeps its weight for 'backend ready' */
 	enum lb_mode mode; /* LB_MODE_INHERIT: the service's */
+	bool has_server_id;
+	__u32 server_id; /* in QUIC's connection ids, of a service that has a cid_length */
 };
 
 struct lb_timeouts {	   /* seconds */
@@ -223,7 +229,9 @@ struct lb_service_config {
 	enum lb_mode mode; /* LB_MODE_INHERIT reads as LB_MODE_FULLNAT */
 	__u32 slots;	   /* table size: a prime from 251 to 655,373; fixed once made */
 	bool is_stateless; /* UDP only: each packet by the hash alone */
-	__u16 mss;	   /* the most that SYNs may say; LB_MSS_AUTO, the default; LB_MSS_OFF */
+	/* UDP only: where in QUIC's connection ids the server's number is; length 0: nowhere */
+	__u8 cid_offset, cid_length;
+	__u16 mss; /* the most that SYNs may say; LB_MSS_AUTO, the default; LB_MSS_OFF */
 	struct lb_timeouts timeouts;
 	struct lb_health_config health;
 	struct lb_cache_config cache;

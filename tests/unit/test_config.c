@@ -82,6 +82,13 @@ RULE(stateless_tcp, one->is_stateless = true)
 RULE(mss_udp, one->proto = IPPROTO_UDP; one->mss = 1400)
 RULE(mss_small, one->mss = 87)
 RULE(mss_large, one->mss = 65496)
+RULE(quic_tcp, one->cid_length = 2)
+RULE(quic_long, one->proto = IPPROTO_UDP; one->cid_offset = 19; one->cid_length = 2)
+RULE(quic_none, one->backends[1].has_server_id = true; one->backends[1].server_id = 7)
+RULE(quic_large, one->proto = IPPROTO_UDP; one->cid_length = 1; one->backends[1].has_server_id = true;
+     one->backends[1].server_id = 256)
+RULE(quic_same, one->proto = IPPROTO_UDP; one->cid_length = 4; one->backends[0].has_server_id = true;
+     one->backends[1].has_server_id = true)
 RULE(range_turned, one->port_last = 79)
 RULE(range_fullnat, one->port_last = 90)
 RULE(range_nat, one->port_last = 90; one->mode = LB_MODE_NAT)
@@ -173,6 +180,11 @@ static const struct {
 	{ mss_udp, -EINVAL, "service one: mss-clamp is for tcp only" },
 	{ mss_small, -ERANGE, "service one: mss-clamp 87 is out of range" },
 	{ mss_large, -ERANGE, "service one: mss-clamp 65496 is out of range" },
+	{ quic_tcp, -EINVAL, "service one: quic-cid is for udp only, this is tcp" },
+	{ quic_long, -ERANGE, "service one: quic-cid 19:2 is out of range" },
+	{ quic_none, -EINVAL, "service one: backend 192.0.2.2:5000 has server-id 7, but the service no quic-cid" },
+	{ quic_large, -ERANGE, "service one: backend 192.0.2.2:5000: server-id 256 does not fit the 1 bytes of quic-cid 0:1, at most 255" },
+	{ quic_same, -EEXIST, "service one: backend 192.0.2.2:5000: server-id 0 is the one of backend 192.0.2.1:5000" },
 	{ range_turned, -EINVAL, "service one: ports 80-79 are no range" },
 	{ range_fullnat, -EINVAL, "in mode fullnat an answer does not show which part of" },
 	{ range_nat, -EINVAL, "in mode nat an answer does not show which part of" },

@@ -76,6 +76,10 @@ static const struct {
 	{ WEB "    stateless: flase\n", "x.yaml:6: ", "stateless 'flase' is unknown" },
 	{ WEB "    stateless: true\n", "x.yaml:6: ", "for udp only" },
 	{ WEB "    mss-clamp: 14o0\n", "x.yaml:6: ", "expected as auto, off or a number" },
+	{ WEB "    quic-cid: 1-2\n", "x.yaml:6: ", "expected as off or OFFSET:LENGTH" },
+	{ WEB "    quic-cid: \"1:2\"\n", "x.yaml:6: ", "quic-cid is for udp only" },
+	{ WEB "    backends:\n      - address: 192.0.2.11\n        server-id: 7\n",
+	  "x.yaml:8: ", "has server-id 7, but the service no quic-cid" },
 	{ WEB "    colour: blue\n",
 	  "x.yaml:6: ", "unknown key 'colour', expected one of: name, prot" },
 	{ WEB "    timeouts: {syn: 10,\n      fin: 0}\n", "x.yaml:7: ", "fin 0 is out of range" },
@@ -357,6 +361,10 @@ static void fill_service(struct lb_service_config *service, unsigned int number)
 		service->mode = (enum lb_mode)(LB_MODE_NAT + random_below(5));
 	service->slots = primes[random_below(4)];
 	service->is_stateless = service->proto == IPPROTO_UDP && random_below(2);
+	if (service->proto == IPPROTO_UDP && random_below(2)) {
+		service->cid_offset = (__u8)random_below(17);
+		service->cid_length = (__u8)(1 + random_below(4));
+	}
 	if (random_below(2))
 		service->mss =
 			(__u16[]){ LB_MSS_OFF, LB_MSS_AUTO, 88,
@@ -388,6 +396,8 @@ static void fill_service(struct lb_service_config *service, unsigned int number)
 		backend->port = random_below(2) ? 0 : (__u16)(1 + random_below(65535));
 		backend->weight = random_below(2) ? 1 : (__u16)random_below(65536);
 		backend->is_drained = !random_below(4);
+		backend->has_server_id = service->cid_length && random_below(2);
+		backend->server_id = backend->has_server_id ? i * 31 : 0;
 		backend->mode = (enum lb_mode)random_below(7);
 		if (lb_mode_keeps_packet(lb_backend_mode(service, backend)) ||
 		    service->proto == IPPROTO_UDP)
@@ -405,6 +415,8 @@ static void assert_same_backend(const struct lb_backend_config *left,
 	assert_int_equal(left->weight, right->weight);
 	assert_int_equal(left->is_drained, right->is_drained);
 	assert_int_equal(left->mode, right->mode);
+	assert_int_equal(left->has_server_id, right->has_server_id);
+	assert_int_equal(left->server_id, right->server_id);
 }
 
 static void assert_same(const struct lb_config *a, const struct lb_config *b)
@@ -431,6 +443,8 @@ static void assert_same(const struct lb_config *a, const struct lb_config *b)
 		assert_int_equal(left->slots, right->slots);
 		assert_int_equal(left->is_stateless, right->is_stateless);
 		assert_int_equal(left->mss, right->mss);
+		assert_int_equal(left->cid_offset, right->cid_offset);
+		assert_int_equal(left->cid_length, right->cid_length);
 		assert_memory_equal(&left->timeouts, &right->timeouts, sizeof(left->timeouts));
 		assert_same_health(&left->health, &right->health);
 		assert_int_equal(left->source_count, right->source_count);

@@ -50,23 +50,24 @@ json_t *service_json(const struct lb_service_config *service, unsigned int backe
 		     const struct lb_service_state *state)
 {
 	json_t *object, *sources = json_array();
-	char text[LB_FRONT_TEXT_SIZE], mss[LB_ADDR_TEXT_SIZE];
+	char text[LB_FRONT_TEXT_SIZE], mss[LB_ADDR_TEXT_SIZE], cid[LB_ADDR_TEXT_SIZE];
 
 	for (unsigned int i = 0; i < service->source_count; i++)
 		(void)json_array_append_new(
 			sources, json_string(lb_addr_format(&service->sources[i], text)));
 	object = json_pack(
-		"{s:s, s:s, s:s, s:s, s:i, s:b, s:s, s:o, s:o, s:{s:i, s:i, s:i, s:i}, s:i, s:o, "
-		"s:o}",
+		"{s:s, s:s, s:s, s:s, s:i, s:b, s:s, s:s, s:o, s:o, s:{s:i, s:i, s:i, s:i}, s:i, "
+		"s:o, s:o}",
 		"service", service->name, "protocol", lb_proto_name(service->proto), "address",
 		lb_front_format(service, text), "mode", lb_mode_name(lb_service_mode(service)),
 		"slots", (int)service->slots, "stateless", service->is_stateless, "mss_clamp",
-		lb_mss_format(service->mss, mss), "sources", sources, "tunnel_sources",
-		tunnel_sources_json(service), "timeouts", "syn", (int)service->timeouts.syn,
-		"established", (int)service->timeouts.established, "fin",
-		(int)service->timeouts.fin, "udp", (int)service->timeouts.udp, "backends",
-		(int)backend_count, "dropped", json_count(state ? state->dropped : LB_UNKNOWN),
-		"history", json_count(state ? state->history : LB_UNKNOWN));
+		lb_mss_format(service->mss, mss), "quic_cid", lb_cid_format(service, cid),
+		"sources", sources, "tunnel_sources", tunnel_sources_json(service), "timeouts",
+		"syn", (int)service->timeouts.syn, "established",
+		(int)service->timeouts.established, "fin", (int)service->timeouts.fin, "udp",
+		(int)service->timeouts.udp, "backends", (int)backend_count, "dropped",
+		json_count(state ? state->dropped : LB_UNKNOWN), "history",
+		json_count(state ? state->history : LB_UNKNOWN));
 	return add_traffic(object, state ? &state->traffic : NULL);
 }
 
@@ -77,11 +78,12 @@ json_t *backend_json(const struct lb_service_config *service,
 	json_t *object;
 
 	object = json_pack(
-		"{s:s, s:s, s:s, s:i, s:s, s:s?, s:o, s:i, s:o}", "service", service->name,
+		"{s:s, s:s, s:s, s:i, s:o, s:s, s:s?, s:o, s:i, s:o}", "service", service->name,
 		"backend",
 		lb_endpoint_format(&backend->addr, lb_backend_port(service, backend), text), "mode",
-		lb_mode_name(lb_backend_mode(service, backend)), "weight", backend->weight, "admin",
-		backend->is_drained ? "drain" : "up", "health",
+		lb_mode_name(lb_backend_mode(service, backend)), "weight", backend->weight,
+		"server_id", json_count(backend->has_server_id ? backend->server_id : LB_UNKNOWN),
+		"admin", backend->is_drained ? "drain" : "up", "health",
 		state && state->health.since_ns ? lb_health_name(state->health.health) : NULL,
 		"slots", json_count(state ? state->slots : LB_UNKNOWN), "slots_total",
 		(int)service->slots, "ports_limit",

@@ -26,9 +26,19 @@ static int take_mode(void *into, const char *value)
 	return 0;
 }
 
+static int take_server_id(void *into, const char *value)
+{
+	struct lb_backend_config *backend = into;
+
+	backend->server_id = 0;
+	backend->has_server_id = strcmp(value, "none") != 0;
+	return backend->has_server_id ? word_number(value, 0, 0xffffffffu, &backend->server_id) : 0;
+}
+
 static const struct setting settings[] = {
 	{ "weight", "a number from 0 to 65535", take_weight },
 	{ "mode", "fullnat, nat, local, dsr, ipip, gue or inherit", take_mode },
+	{ "server-id", "a number from 0 to 4294967295, or 'none'", take_server_id },
 	{ 0 },
 };
 
@@ -107,8 +117,8 @@ static int set(const struct lbctl *ctl, struct words *words)
 	if (code)
 		return code;
 	if (!*words->next)
-		return refuse_usage("backend set: nothing to change is named, expected weight N or "
-				    "mode M");
+		return refuse_usage("backend set: nothing to change is named, expected weight N, "
+				    "mode M or server-id N");
 	/* Once for the words alone, so that a usage error does not wait for the lock. */
 	rest = words->next;
 	code = words_settings(words, settings, &scratch);

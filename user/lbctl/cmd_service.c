@@ -7,7 +7,9 @@
 
 #define OPTIONS                                                                                    \
 	"[mode fullnat|nat|local|dsr|ipip|gue] [source ADDR[,ADDR...]|none] [stateless on|off] "   \
-	"[tunnel-source PREFIX[,PREFIX]|none] [mss-clamp auto|N|off] [timeout-syn S] "             \
+	"[tunnel-source PREFIX[,PREFIX]|none] [mss-clamp auto|N|off] [quic-cid "                   \
+	"OFFSET:LENGTH|off] "                                                                      \
+	"[timeout-syn S] "                                                                         \
 	"[timeout-established S] [timeout-fin S] [timeout-udp S]"
 
 static struct lb_service_config *as_service(void *into)
@@ -33,6 +35,11 @@ static int take_stateless(void *into, const char *value)
 static int take_mss(void *into, const char *value)
 {
 	return lb_mss_parse(value, &as_service(into)->mss);
+}
+
+static int take_cid(void *into, const char *value)
+{
+	return lb_cid_parse(value, into);
 }
 
 static int take_source(void *into, const char *value)
@@ -98,6 +105,7 @@ static const struct setting settings[] = {
 	  take_tunnel_source },
 	{ "stateless", "on or off", take_stateless },
 	{ "mss-clamp", "auto, off or a number from 88 to 65495", take_mss },
+	{ "quic-cid", "OFFSET:LENGTH, 1 to 4 bytes of the first 20, or off", take_cid },
 	{ "timeout-syn", "seconds", take_syn },
 	{ "timeout-established", "seconds", take_established },
 	{ "timeout-fin", "seconds", take_fin },
@@ -253,6 +261,8 @@ const struct command cmd_service = {
 		   "stateless    udp only: each packet by its hash alone\n"
 		   "mss-clamp    tcp: the largest segment that a SYN may ask for; auto (the\n"
 		   "             default) is what fits a tunnel, and nothing in other modes\n"
+		   "quic-cid     udp: bytes of QUIC's connection ids that hold the backend's\n"
+		   "             server-id, so that clients may change their address\n"
 		   "timeout-*    seconds (10, 900, 30, 120)\n",
 	.verbs =
 		(const struct verb[]){

@@ -14,12 +14,16 @@ static json_t *backend_config_json(const struct lb_service_config *service,
 				   const struct lb_backend_config *backend)
 {
 	char text[LB_ADDR_TEXT_SIZE];
+	json_t *json;
 
-	return json_pack(
+	json = json_pack(
 		"{s:s, s:i, s:b, s:s}", "address",
 		lb_endpoint_format(&backend->addr, lb_backend_port(service, backend), text),
 		"weight", backend->weight, "drain", backend->is_drained, "mode",
 		lb_mode_name(lb_backend_mode(service, backend)));
+	if (json && backend->has_server_id)
+		(void)json_object_set_new(json, "server-id", json_integer(backend->server_id));
+	return json;
 }
 
 static json_t *health_config_json(const struct lb_health_config *health)
@@ -69,7 +73,7 @@ static json_t *service_config_json(const struct lb_service_config *service)
 {
 	const struct lb_timeouts *timeouts = &service->timeouts;
 	json_t *sources = json_array(), *backends = json_array();
-	char text[LB_FRONT_TEXT_SIZE], mss[LB_ADDR_TEXT_SIZE];
+	char text[LB_FRONT_TEXT_SIZE], mss[LB_ADDR_TEXT_SIZE], cid[LB_ADDR_TEXT_SIZE];
 
 	for (unsigned int i = 0; i < service->source_count; i++)
 		(void)json_array_append_new(
@@ -78,16 +82,17 @@ static json_t *service_config_json(const struct lb_service_config *service)
 		(void)json_array_append_new(backends,
 					    backend_config_json(service, &service->backends[i]));
 	return json_pack(
-		"{s:s, s:s, s:s, s:s, s:i, s:b, s:s, s:o, s:o, s:{s:i, s:i, s:i, s:i}, s:o, s:o, "
-		"s:o}",
+		"{s:s, s:s, s:s, s:s, s:i, s:b, s:s, s:s, s:o, s:o, s:{s:i, s:i, s:i, s:i}, s:o, "
+		"s:o, s:o}",
 		"name", service->name, "protocol", lb_proto_name(service->proto), "address",
 		lb_front_format(service, text), "mode", lb_mode_name(lb_service_mode(service)),
 		"slots", (int)service->slots, "stateless", service->is_stateless, "mss-clamp",
-		lb_mss_format(service->mss, mss), "sources", sources, "tunnel-sources",
-		tunnel_sources_json(service), "timeouts", "syn", (int)timeouts->syn, "established",
-		(int)timeouts->established, "fin", (int)timeouts->fin, "udp", (int)timeouts->udp,
-		"health", health_config_json(&service->health), "cache",
-		cache_config_json(&service->cache), "backends", backends);
+		lb_mss_format(service->mss, mss), "quic-cid", lb_cid_format(service, cid),
+		"sources", sources, "tunnel-sources", tunnel_sources_json(service), "timeouts",
+		"syn", (int)timeouts->syn, "established", (int)timeouts->established, "fin",
+		(int)timeouts->fin, "udp", (int)timeouts->udp, "health",
+		health_config_json(&service->health), "cache", cache_config_json(&service->cache),
+		"backends", backends);
 }
 
 json_t *config_json(const struct lb_config *config)

@@ -61,8 +61,10 @@ void service_row(const struct lbctl *ctl, struct table *table,
 	table_cell(table, "%s", service->name);
 	table_cell(table, "%s", lb_proto_name(service->proto));
 	table_cell(table, "%s", lb_front_format(service, text));
-	table_cell(table, "%s%s", lb_mode_name(lb_service_mode(service)),
-		   service->is_stateless ? " stateless" : "");
+	table_cell(table, "%s%s%s%s", lb_mode_name(lb_service_mode(service)),
+		   service->is_stateless ? " stateless" : "",
+		   service->cid_length ? " quic-cid " : "",
+		   service->cid_length ? lb_cid_format(service, text) : "");
 	count_cell(table, true, service->slots);
 	count_cell(table, true, backend_count);
 	traffic_cells(ctl, table, state ? &state->traffic : NULL, NULL);
@@ -95,7 +97,11 @@ void backend_row(const struct lbctl *ctl, struct table *table,
 	table_cell(table, "%s", service->name);
 	table_cell(table, "%s",
 		   lb_endpoint_format(&backend->addr, lb_backend_port(service, backend), text));
-	table_cell(table, "%s", lb_mode_name(lb_backend_mode(service, backend)));
+	if (backend->has_server_id)
+		table_cell(table, "%s server-id %u",
+			   lb_mode_name(lb_backend_mode(service, backend)), backend->server_id);
+	else
+		table_cell(table, "%s", lb_mode_name(lb_backend_mode(service, backend)));
 	count_cell(table, true, backend->weight);
 	table_cell(table, "%s", state ? number_share(state->slots, service->slots, share) : "-");
 	table_cell(table, "%s", backend->is_drained ? "drain" : "up");

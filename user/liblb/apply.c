@@ -120,7 +120,10 @@ static void write_backend(struct lb *lb, const struct lb_service_change *service
 		.weight = config->weight,
 		.mode = lb_backend_mode(service->config, config),
 		.flags = LB_B_IN_USE | (config->is_drained ? LB_B_DRAIN : 0) |
-			 (lb_backend_has_pool(service->config, config) ? LB_B_POOL : 0),
+			 (lb_backend_has_pool(service->config, config) ? LB_B_POOL : 0) |
+			 (config->has_server_id ? LB_B_SERVER : 0) |
+			 (backend->is_down ? LB_B_DOWN : 0),
+		.server_id = config->server_id,
 		.source_count = backend->is_new ? 0 : lb->backends[backend->number].source_count,
 		.version = lb->backends[backend->number].version + backend->is_new,
 		.sum = lb_csum_of(&config->addr),
@@ -219,6 +222,8 @@ static void write_service(struct lb *lb, struct lb_service_change *service)
 	value->flags = service->value.flags;
 	value->mode = service->value.mode;
 	value->mss = service->value.mss;
+	value->cid_offset = service->value.cid_offset;
+	value->cid_length = service->value.cid_length;
 	value->timeout_syn = service->value.timeout_syn;
 	value->timeout_established = service->value.timeout_established;
 	value->timeout_fin = service->value.timeout_fin;
@@ -296,6 +301,9 @@ int lb_change_apply(struct lb *lb, struct lb_change *change, struct lb_error *er
 		for (unsigned int b = 0; b < service->config->backend_count; b++)
 			write_backend(lb, service, &service->backends[b]);
 	}
+	ret = lb_servers_write(lb, change, err);
+	if (ret)
+		return ret;
 	/* A reply must be known before a table can send the packet that it answers. */
 	ret = lb_lookup_write(lb, change, LB_LOOKUP_ENDPOINTS, err);
 	for (unsigned int i = 0; !ret && i < change->service_count; i++) {
@@ -317,6 +325,7 @@ int lb_change_apply(struct lb *lb, struct lb_change *change, struct lb_error *er
 	for (unsigned int i = 0; i < change->gone_service_count; i++)
 		lb->services[change->gone_services[i]].flags = LB_S_USED;
 	retire_endpoints(lb, change);
+	lb_servers_trim(lb);
 	ret = lb_local_trim(lb, change, err);
 	if (ret)
 		return ret;

@@ -77,6 +77,10 @@ int lb_front_check(const struct lb_service_config *service, const char **key, st
 int lb_front_find_overlap(const struct lb_config *config, struct lb_place *place,
 			  struct lb_error *err);
 
+/* config_quic.c: the numbers in connection ids; the place is of this service already. */
+int lb_quic_check(const struct lb_service_config *service, struct lb_place *place,
+		  struct lb_error *err);
+
 /* config_mode.c: whether a backend's mode, family and port go with its service's. */
 int lb_mode_check(const struct lb_service_config *service, const struct lb_backend_config *backend,
 		  struct lb_error *err);

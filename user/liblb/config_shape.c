@@ -62,6 +62,7 @@ static const struct cyaml_schema_field backend_fields[] = {
 	NUMBER("weight", struct lb_shape_backend, weight),
 	WORD("drain", struct lb_shape_backend, drain, yes_no),
 	WORD("mode", struct lb_shape_backend, mode, modes),
+	NUMBER("server-id", struct lb_shape_backend, server_id),
 	CYAML_FIELD_END
 };
 
@@ -146,6 +147,7 @@ static const struct cyaml_schema_field service_fields[] = {
 	NUMBER("slots", struct lb_shape_service, slots),
 	WORD("stateless", struct lb_shape_service, stateless, yes_no),
 	MAYBE_TEXT("mss-clamp", struct lb_shape_service, mss_clamp),
+	MAYBE_TEXT("quic-cid", struct lb_shape_service, quic_cid),
 	CYAML_FIELD_SEQUENCE_COUNT("sources", OPTIONAL_EMPTY, struct lb_shape_service, sources,
 				   source_count, &source, 0, CYAML_UNLIMITED),
 	CYAML_FIELD_SEQUENCE_COUNT("tunnel-sources", OPTIONAL_EMPTY, struct lb_shape_service,

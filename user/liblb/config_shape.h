@@ -20,6 +20,7 @@ struct lb_shape_backend {
 	__u32 *weight;
 	enum lb_yes_no *drain;
 	enum lb_mode *mode;
+	__u32 *server_id;
 };
 
 struct lb_shape_timeouts {
@@ -61,7 +62,7 @@ struct lb_shape_service {
 	enum lb_mode *mode;
 	__u32 *slots;
 	enum lb_yes_no *stateless;
-	char *mss_clamp;
+	char *mss_clamp, *quic_cid;
 	char **sources;
 	unsigned int source_count;
 	char **tunnel_sources;

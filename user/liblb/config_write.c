@@ -64,6 +64,8 @@ static void print_backend(FILE *out, const struct lb_backend_config *backend)
 		(void)fputs("        drain: true\n", out);
 	if (backend->mode != LB_MODE_INHERIT)
 		(void)fprintf(out, "        mode: %s\n", lb_mode_name(backend->mode));
+	if (backend->has_server_id)
+		(void)fprintf(out, "        server-id: %u\n", backend->server_id);
 }
 
 static void print_service(FILE *out, const struct lb_service_config *service)
@@ -80,6 +82,8 @@ static void print_service(FILE *out, const struct lb_service_config *service)
 		(void)fputs("    stateless: true\n", out);
 	if (service->mss != LB_MSS_AUTO)
 		(void)fprintf(out, "    mss-clamp: %s\n", lb_mss_format(service->mss, text));
+	if (service->cid_length)
+		(void)fprintf(out, "    quic-cid: \"%s\"\n", lb_cid_format(service, text));
 	if (service->source_count)
 		(void)fputs("    sources:\n", out);
 	for (unsigned int i = 0; i < service->source_count; i++)

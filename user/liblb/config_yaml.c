@@ -30,6 +30,12 @@ static int fault_here(struct reader *reader, int code, const char *text)
 		       lb_lines_find(reader->lines, &reader->place), text);
 }
 
+static void take(__u32 *out, const __u32 *value)
+{
+	if (value)
+		*out = *value;
+}
+
 static int read_backend(struct reader *reader, const struct lb_shape_backend *shape,
 			struct lb_backend_config *out)
 {
@@ -47,6 +53,8 @@ static int read_backend(struct reader *reader, const struct lb_shape_backend *sh
 	out->is_drained = shape->drain && *shape->drain == LB_YES;
 	if (shape->mode)
 		out->mode = *shape->mode;
+	out->has_server_id = shape->server_id;
+	take(&out->server_id, shape->server_id);
 	reader->place.key = "address";
 	if (lb_endpoint_parse(shape->address, &out->addr, &out->port, &has_port, &err))
 		return fault_here(reader, -EBADMSG, err.text);
@@ -119,12 +127,6 @@ static int read_tunnel_sources(struct reader *reader, const struct lb_shape_serv
 	return 0;
 }
 
-static void take(__u32 *out, const __u32 *value)
-{
-	if (value)
-		*out = *value;
-}
-
 static int read_service(struct reader *reader, const struct lb_shape_service *shape,
 			struct lb_service_config *out)
 {
@@ -146,6 +148,12 @@ static int read_service(struct reader *reader, const struct lb_shape_service *sh
 		return fault_here(reader, -EBADMSG,
 				  "mss-clamp is expected as auto, off or a number from 88 to "
 				  "65495");
+	reader->place.key = "quic-cid";
+	if (shape->quic_cid && lb_cid_parse(shape->quic_cid, out))
+		return fault_here(
+			reader, -EBADMSG,
+			"quic-cid is expected as off or OFFSET:LENGTH, 1 to 4 bytes of the "
+			"first 20");
 	if (shape->timeouts) {
 		take(&out->timeouts.syn, shape->timeouts->syn);
 		take(&out->timeouts.established, shape->timeouts->established);

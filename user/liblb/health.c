@@ -64,13 +64,25 @@ __u32 lb_health_flags(const struct lb_health_config *health)
 	return health->on_all_down == LB_ALL_DOWN_REJECT ? LB_S_REJECT : 0;
 }
 
+/* Where health leaves none and all count again, none is down. */
+void lb_health_mark(struct lb_service_change *service)
+{
+	bool is_all_up = service->value.flags & LB_S_ANY;
+
+	for (unsigned int b = 0; is_all_up && b < service->config->backend_count; b++)
+		is_all_up = service->backends[b].cut == LB_CUT_WHOLE;
+	for (unsigned int b = 0; b < service->config->backend_count; b++)
+		service->backends[b].is_down =
+			!is_all_up && service->backends[b].cut == LB_CUT_WHOLE;
+}
+
 /* By the document: a new backend of a service that lbd checks has to pass a check first. */
 void lb_health_plan(const struct lb *lb, struct lb_change *change)
 {
 	const bool is_checked = lb_daemon_is_running(lb);
 
 	for (unsigned int i = 0; i < change->service_count; i++) {
-		const struct lb_service_change *service = &change->services[i];
+		struct lb_service_change *service = &change->services[i];
 
 		if (!lb_health_is_on(&service->config->health))
 			continue;
@@ -82,6 +94,7 @@ void lb_health_plan(const struct lb *lb, struct lb_change *change)
 			else if (is_checked && service->config->health.type)
 				backend->cut = LB_CUT_WHOLE;
 		}
+		lb_health_mark(service);
 	}
 }
 
@@ -165,6 +178,18 @@ static struct reweighed *find_loaded(const struct lb *lb, struct reweighed *list
 	return load(lb, number, &list[(*count)++]) ? NULL : &list[*count - 1];
 }
 
+/* Their numbers in connection ids count, or do not. */
+static void write_down(struct lb *lb, struct lb_service_change *service)
+{
+	lb_health_mark(service);
+	for (unsigned int b = 0; b < service->config->backend_count; b++) {
+		struct lb_backend *backend = &lb->backends[service->backends[b].number];
+
+		backend->flags = (backend->flags & ~LB_B_DOWN) |
+				 (service->backends[b].is_down ? LB_B_DOWN : 0);
+	}
+}
+
 static int reweigh(struct lb *lb, struct reweighed *list, unsigned int count, struct lb_error *err)
 {
 	struct lb_service_change *services = calloc(count + 1, sizeof(*services));
@@ -179,8 +204,10 @@ static int reweigh(struct lb *lb, struct reweighed *list, unsigned int count, st
 	if (!lb->control->is_settled)
 		lb_kernel_settle();
 	lb->control->is_settled = 1;
-	for (unsigned int i = 0; i < count && !ret; i++)
+	for (unsigned int i = 0; i < count && !ret; i++) {
 		ret = lb_table_write(lb, &list[i].change, err);
+		write_down(lb, &list[i].change);
+	}
 	if (!lb->control->is_settled)
 		lb_kernel_settle();
 	for (unsigned int i = 0; i < count && !ret; i++)

@@ -44,6 +44,7 @@ enum lb_map_id {
 	LB_MAP_FRAGMENTS,
 	LB_MAP_ICMP_BUDGET,
 	LB_MAP_HISTORY,
+	LB_MAP_SERVERS,
 	LB_MAP_EGRESS,
 	LB_MAP_FROM,
 	LB_MAP_CACHE_SOCKS,
@@ -198,6 +199,7 @@ struct lb_backend_change {
 	struct lb_route_answer route;
 	bool has_route;
 	__u16 cut;    /* of its weight, by its health */
+	bool is_down; /* and others are up, or it does not matter */
 	bool is_dead; /* it goes down by this change: nobody's connections to it can be kept */
 };
 
@@ -245,6 +247,9 @@ struct lb_change {
 int lb_change_make(struct lb *lb, const struct lb_config *config, struct lb_change **out,
 		   struct lb_error *err);
 void lb_change_free(struct lb_change *change);
+/* plan_documents.c: of an instance that is not loaded; fills the plan's services. */
+int lb_plan_documents(struct lb *lb, const struct lb_config *config, struct lb_plan *plan,
+		      struct lb_error *err);
 
 /* number.c: numbers for new services, backends and endpoints. */
 __u32 lb_lines_of(__u32 slots);
@@ -278,7 +283,13 @@ int lb_history_sweep(struct lb *lb, const bool *is_given_again);
 struct lb_maglev_owner;
 __u32 lb_health_flags(const struct lb_health_config *health); /* enum lb_service_flags */
 void lb_health_plan(const struct lb *lb, struct lb_change *change);
+/* Which backends count as down. */
+void lb_health_mark(struct lb_service_change *service);
 void lb_health_weigh(const struct lb_service_change *service, struct lb_maglev_owner *list);
+
+/* servers.c: numbers in QUIC's connection ids; trim takes those away that no backend has. */
+int lb_servers_write(struct lb *lb, const struct lb_change *change, struct lb_error *err);
+void lb_servers_trim(struct lb *lb);
 
 /* zone.c: services of several ports or addresses. */
 struct lb_zones {

@@ -64,6 +64,7 @@ static const char *const map_names[LB_MAP_COUNT] = {
 	[LB_MAP_TRACE] = "lb_trace",
 	[LB_MAP_ICMP_BUDGET] = "lb_icmp_budget",
 	[LB_MAP_HISTORY] = "lb_history",
+	[LB_MAP_SERVERS] = "lb_servers",
 	[LB_MAP_EGRESS] = "lb_egress",
 	[LB_MAP_FROM] = "lb_from",
 	[LB_MAP_CACHE_SOCKS] = "lb_cache_socks",
@@ -237,6 +238,8 @@ static void set_sizes(struct lb_bpf *skeleton, const struct lb_meta *meta)
 	bpf_map__set_max_entries(skeleton->maps.lb_probes, LB_PROBE_PORTS);
 	bpf_map__set_max_entries(skeleton->maps.lb_routes, LB_ROUTES);
 	bpf_map__set_max_entries(skeleton->maps.lb_history, meta->histories);
+	/* Twice, since old entries go when the new ones are there. */
+	bpf_map__set_max_entries(skeleton->maps.lb_servers, 2 * meta->backends);
 }
 
 int lb_kernel_estimate(const struct lb *lb, const struct lb_limits *limits,

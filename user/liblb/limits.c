@@ -69,6 +69,7 @@ static enum lb_limit limit_of(enum lb_map_id id)
 	case LB_MAP_ENDPOINTS:
 	case LB_MAP_SOURCES:
 	case LB_MAP_BASES:
+	case LB_MAP_SERVERS:
 		return LB_LIMIT_BACKENDS;
 	case LB_MAP_SLOTS:
 	case LB_MAP_HISTORY:

@@ -77,10 +77,12 @@ static void fill_value(const struct lb *lb, struct lb_service_change *change)
 	value->mode = lb_service_mode(config);
 	value->slots = config->slots;
 	value->mss = config->mss;
+	value->cid_offset = config->cid_offset;
+	value->cid_length = config->cid_length;
 	value->flags = LB_S_IN_USE | (config->is_stateless ? LB_S_STATELESS : 0) |
-		       (config->cache.is_on ? LB_S_CACHED : 0);
-	if (lb_front_is_wide(config))
-		value->flags |= LB_S_WIDE;
+		       (config->cache.is_on ? LB_S_CACHED : 0) |
+		       (config->cid_length ? LB_S_QUIC : 0) |
+		       (lb_front_is_wide(config) ? LB_S_WIDE : 0);
 	if (config->proto == IPPROTO_UDP && !config->is_stateless)
 		value->flags |= LB_S_TRACKED;
 	for (unsigned int i = 0; i < config->backend_count; i++)
@@ -92,6 +94,13 @@ static void fill_value(const struct lb *lb, struct lb_service_change *change)
 	value->timeout_fin = to_jiffies(lb, config->timeouts.fin);
 	value->timeout_udp = to_jiffies(lb, config->timeouts.udp);
 	memcpy(value->name, config->name, sizeof(value->name));
+}
+
+static bool is_changed(const struct lb_backend *is, const struct lb_backend_config *wanted)
+{
+	return is->weight != wanted->weight || !(is->flags & LB_B_DRAIN) == wanted->is_drained ||
+	       !(is->flags & LB_B_SERVER) == wanted->has_server_id ||
+	       is->server_id != wanted->server_id;
 }
 
 static int match_backends(struct lb *lb, struct lb_service_change *change,
@@ -122,10 +131,7 @@ static int match_backends(struct lb *lb, struct lb_service_change *change,
 		if (backend->is_new)
 			continue;
 		is_kept[backend->number] = true;
-		if (lb->backends[backend->number].weight != backend->config->weight ||
-		    !(lb->backends[backend->number].flags & LB_B_DRAIN) ==
-			    backend->config->is_drained)
-			change->changed++;
+		change->changed += is_changed(&lb->backends[backend->number], backend->config);
 	}
 	return 0;
 }
@@ -149,8 +155,7 @@ static int match_services(struct lb *lb, const struct lb_config *config, struct 
 			if (old->slots != service->config->slots)
 				return lb_fail(err, -EINVAL,
 					       "service %s: its table has %u slots and keeps them: "
-					       "to get %u, "
-					       "delete the service and add it again",
+					       "to get %u, delete the service and add it again",
 					       service->config->name, old->slots,
 					       service->config->slots);
 			service->value.flags |=
@@ -281,60 +286,6 @@ static void fill_plan(struct lb *lb, const struct lb_service_change *change,
 		plan->action = '~';
 }
 
-/* Detached: what differs from the running document, since there are no maps to compare with. */
-static int plan_documents(struct lb *lb, const struct lb_config *config, struct lb_plan *plan,
-			  struct lb_error *err)
-{
-	struct lb_config *old;
-	int ret = lb_read_intent(lb, &old, err);
-
-	if (ret)
-		return ret;
-	plan->services =
-		calloc(config->service_count + old->service_count + 1, sizeof(*plan->services));
-	if (!plan->services) {
-		lb_config_free(old);
-		return lb_fail(err, -ENOMEM, "out of memory");
-	}
-	for (unsigned int i = 0; i < config->service_count; i++) {
-		const struct lb_service_config *service = &config->services[i];
-		struct lb_service_plan *line = &plan->services[plan->service_count++];
-		struct lb_service_config *known = lb_config_find_service(old, service->name);
-
-		memcpy(line->name, service->name, sizeof(line->name));
-		line->slots = service->slots;
-		line->action = known ? ' ' : '+';
-		for (unsigned int b = 0; b < service->backend_count; b++) {
-			const struct lb_backend_config *backend = &service->backends[b];
-			const struct lb_backend_config *before =
-				known ? lb_config_find_backend(known, &backend->addr,
-							       lb_backend_port(service, backend))
-				      : NULL;
-
-			line->added += !before;
-			line->changed += before && (before->weight != backend->weight ||
-						    before->is_drained != backend->is_drained);
-		}
-		if (known)
-			line->removed = known->backend_count + line->added - service->backend_count;
-		if (known && (line->added || line->removed || line->changed))
-			line->action = '~';
-	}
-	for (unsigned int i = 0; i < old->service_count; i++) {
-		struct lb_service_plan *line = &plan->services[plan->service_count];
-
-		if (lb_config_find_service((struct lb_config *)config, old->services[i].name))
-			continue;
-		memcpy(line->name, old->services[i].name, sizeof(line->name));
-		line->slots = old->services[i].slots;
-		line->removed = old->services[i].backend_count;
-		line->action = '-';
-		plan->service_count++;
-	}
-	lb_config_free(old);
-	return 0;
-}
-
 static int plan_maps(struct lb *lb, const struct lb_config *config, struct lb_plan *plan,
 		     struct lb_error *err)
 {
@@ -375,7 +326,7 @@ int lb_make_plan(struct lb *lb, const struct lb_config *config, struct lb_plan *
 	if (!plan)
 		return lb_fail(err, -ENOMEM, "out of memory");
 	ret = lb->is_loaded ? plan_maps(lb, config, plan, err)
-			    : plan_documents(lb, config, plan, err);
+			    : lb_plan_documents(lb, config, plan, err);
 	if (ret) {
 		lb_plan_free(plan);
 		return ret;
