@@ -84,7 +84,7 @@ void h2_free(struct worker *worker, struct client *client)
 	if (*link)
 		*link = h2->next_dirty;
 	nghttp2_session_del(h2->session);
-	free(h2->head);
+	h2_head_forget(h2);
 	free(h2->out);
 	free(h2);
 }
@@ -271,7 +271,7 @@ void h2_rest(struct h2 *h2)
 /* A head that has begun must end within the time that one of HTTP/1 has. */
 static void watch_head(struct worker *worker, struct h2 *h2)
 {
-	if (!h2->head)
+	if (!h2_head_keep(h2))
 		timer_stop(&h2->head_timer);
 	else if (!h2->head_timer.next)
 		timer_start(worker, &h2->head_timer, TIMER_HEADER, on_head_due);
@@ -316,6 +316,9 @@ void h2_event(struct worker *worker, struct client *client)
 		}
 		if (!take(worker, h2, data, (size_t)ret))
 			return;
+		/* A short read has emptied the socket, unless its end stands behind. */
+		if ((size_t)ret < sizeof(data) && !client->has_ended)
+			break;
 	}
 	/* The client is told in time to ask elsewhere; what is under way is still answered. */
 	if (__atomic_load_n(&worker->server->is_draining, __ATOMIC_RELAXED) && !h2->is_noticed) {

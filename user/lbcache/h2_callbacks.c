@@ -38,7 +38,7 @@ static int on_begin_headers(nghttp2_session *session, const nghttp2_frame *frame
 		return 0;
 	}
 	(void)nghttp2_session_set_stream_user_data(session, frame->hd.stream_id, stream);
-	h2_head_begin(h2->head);
+	h2_head_open(h2);
 	return 0;
 }
 
@@ -56,7 +56,7 @@ static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const
 	return 0;
 }
 
-/* RFC 9113 8.2.1: nghttp2 would leave such a field out and go on. */
+/* RFC 9113 8.2.1: where nghttp2 would leave a field out and go on, the request is malformed. */
 static int on_invalid_header(nghttp2_session *session, const nghttp2_frame *frame,
 			     const uint8_t *name, size_t name_len, const uint8_t *value,
 			     size_t value_len, uint8_t flags, void *data)
@@ -76,19 +76,13 @@ static int on_invalid_header(nghttp2_session *session, const nghttp2_frame *fram
 	return 0;
 }
 
-static void forget_head(struct h2 *h2)
-{
-	free(h2->head);
-	h2->head = NULL;
-}
-
 static void on_request(struct h2 *h2, struct h2_stream *stream, const nghttp2_frame *frame)
 {
 	if (!stream || !h2->head)
 		return;
 	stream->has_ended = frame->hd.flags & NGHTTP2_FLAG_END_STREAM;
 	h2_stream_ask(h2, stream);
-	forget_head(h2);
+	h2_head_forget(h2);
 }
 
 /* Frames that ask for nothing are bounded, PRIORITY and unknown ones among them. */
@@ -135,7 +129,7 @@ static int on_invalid_frame(nghttp2_session *session, const nghttp2_frame *frame
 	(void)session;
 	(void)error;
 	if (frame->hd.type == NGHTTP2_HEADERS)
-		forget_head(h2);
+		h2_head_forget(h2);
 	h2->worker->counters.refused++;
 	h2_spend(h2);
 	return 0;

@@ -5,7 +5,6 @@
  */
 #include "h2_session.h"
 
-#include <stdio.h>
 #include <string.h>
 
 #include "log.h"
@@ -15,7 +14,7 @@
 struct fields {
 	nghttp2_nv list[FIELDS_MAX];
 	size_t count;
-	char status[4];
+	char status[3];
 };
 
 static void on_write_due(struct worker *worker, struct timer *timer)
@@ -52,7 +51,8 @@ static bool add(struct fields *fields, struct text name, struct text value)
 static void begin(struct fields *fields, uint16_t status)
 {
 	fields->count = 0;
-	(void)snprintf(fields->status, sizeof(fields->status), "%03u", (unsigned int)status % 1000);
+	for (unsigned int i = 3; i-- > 0; status /= 10)
+		fields->status[i] = (char)('0' + status % 10);
 	(void)add(fields, (struct text){ ":status", 7 }, (struct text){ fields->status, 3 });
 }
 

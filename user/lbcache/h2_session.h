@@ -74,6 +74,12 @@ nghttp2_data_provider h2_reply_provider(void);
 
 /* ---- h2_stream.c ----------------------------------------------------------------------------- */
 
+/* For a request that begins, in memory that the thread's connections share until one has to wait.
+ */
+void h2_head_open(struct h2 *h2);
+/* The bytes end. True: not so the head, which now has its own memory. */
+bool h2_head_keep(struct h2 *h2);
+void h2_head_forget(struct h2 *h2);
 /* NULL: it is refused. */
 struct h2_stream *h2_stream_new(struct h2 *h2, int32_t id);
 /* Its head is whole: answers it. */

@@ -6,6 +6,37 @@
 #include <stdlib.h>
 #include <string.h>
 
+static __thread struct h2_head coming;
+
+void h2_head_forget(struct h2 *h2)
+{
+	if (h2->head != &coming)
+		free(h2->head);
+	h2->head = NULL;
+}
+
+void h2_head_open(struct h2 *h2)
+{
+	h2_head_forget(h2);
+	h2->head = &coming;
+	h2_head_begin(h2->head);
+}
+
+bool h2_head_keep(struct h2 *h2)
+{
+	struct h2_head *own;
+
+	if (h2->head != &coming)
+		return h2->head;
+	own = malloc(sizeof(*own));
+	if (own)
+		memcpy(own, h2->head, sizeof(*own));
+	else
+		h2_end(h2, NGHTTP2_INTERNAL_ERROR);
+	h2->head = own;
+	return own;
+}
+
 struct h2_stream *h2_stream_new(struct h2 *h2, int32_t id)
 {
 	struct worker *worker = h2->worker;
@@ -15,12 +46,8 @@ struct h2_stream *h2_stream_new(struct h2 *h2, int32_t id)
 	if (!h2->streams && !h2->out)
 		timer_stop(&h2->client->timer);
 	stream = h2->is_ending ? NULL : calloc(1, sizeof(*stream));
-	if (!h2->head)
-		h2->head = malloc(sizeof(*h2->head));
-	if (!stream || !h2->head || !client_admit(worker, &h2->client->peer)) {
+	if (!stream || !client_admit(worker, &h2->client->peer)) {
 		free(stream);
-		free(h2->head);
-		h2->head = NULL;
 		if (!h2->streams)
 			h2_rest(h2);
 		return NULL;
