@@ -141,6 +141,16 @@ cable_cut() {
 	becomes up web s3 ok
 }
 
+# It answers no ARP any more, and the balancer's entry for it has run out.
+arp_gone() {
+	ip -n "${PREFIX}s2" link set eth0 arp off
+	ip -n "${PREFIX}lb" neigh flush dev eth1
+	becomes down web s2 "connect_timeout unreachable"
+	all_answered 200 s1 s3
+	ip -n "${PREFIX}s2" link set eth0 arp on
+	becomes up web s2 ok
+}
+
 own_link_lost() {
 	ip -n "${PREFIX}lb" link set eth1 down
 	becomes down web s1 "connect_timeout unreachable"
@@ -536,6 +546,8 @@ main() {
 	next_ports 400
 	check "a process that is stopped" stopped_process
 	check "a cable is cut" cable_cut
+	check "ARP is not answered" arp_gone
+	next_ports 200
 	check "the balancer's own link is lost" own_link_lost
 	check "monitor says what happens, in JSON" monitored
 	check "a new backend passes a check first" new_backend_waits
