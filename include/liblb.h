@@ -263,6 +263,8 @@ struct lb_config {
 	struct lb_limits limits;
 	struct lb_service_config *services;
 	unsigned int service_count;
+	union lb_addr redis; /* lbcache's second tier, which several balancers share */
+	__u16 redis_port;    /* host order; 0: none */
 };
 
 /* An empty document with default limits; NULL when out of memory. lb_config_free takes NULL. */

@@ -180,7 +180,8 @@ missing_pin() {
 	said=$(lb service add x tcp "$VIP4:81" 2>&1) || status=$?
 	mv "$pin-away" "$pin"
 	echo "$said"
-	[ "$status" = 1 ] && [[ $said == "lbctl: $pin: No such file or directory; "*"attach anew" ]]
+	[ "$status" = 1 ]
+	[[ $said == "lbctl: $pin: No such file or directory; "*"attach anew" ]]
 	lb status >/dev/null
 }
 

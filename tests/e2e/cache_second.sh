@@ -77,7 +77,8 @@ rendered_once() {
 	[ "$(metric 9408 hits_total)" = 1 ]
 	[ "$(metric 9407 kept_total)" = 1 ]
 	key=$(redis --scan --pattern '*shop/h/once*')
-	[ "$(redis pttl "$key")" -le 60000 ] && [ "$(redis pttl "$key")" -gt 40000 ]
+	[ "$(redis pttl "$key")" -le 60000 ]
+	[ "$(redis pttl "$key")" -gt 40000 ]
 	lb -j cache status | "$PYTHON" -c '
 import json, sys
 second = json.load(sys.stdin)["second_tier"]
@@ -216,6 +217,57 @@ purge_says_so() {
 	start_redis
 }
 
+# is_kept PATH: through the datapath the page is rendered, and Redis has it.
+is_kept() {
+	says 'fwd=uri-miss.*stored' "http://$VIP4/h/$1?$KEEP"
+	wait_for 2 eval "redis --scan --pattern 'lbcache:*:shop:http://shop/h/$1*' | grep . >/dev/null"
+}
+
+has_second() {
+	lb -j cache status | "$PYTHON" -c '
+import json, sys
+sys.exit((json.load(sys.stdin)["second_tier"] is not None) != (sys.argv[1] == "on"))' "$1"
+}
+
+# Beside the datapath the document says it, and a change is followed while lbcache runs.
+by_document() {
+	stop_label one
+	attach_all native
+	lb -q service add shop tcp "$VIP4:80"
+	lb -q backend add shop 192.0.2.11:5000
+	lb -q cache on shop ttl 60s
+	start_in lb joined "$LBCACHE" -n "${PREFIX}lb" --threads 1
+	wait_for 5 eval "lb -q cache status >/dev/null 2>&1"
+	[ "$(lb cache redis)" = off ]
+	has_second off
+	says 'fwd=uri-miss.*stored' "http://$VIP4/h/before?$KEEP"
+	lb cache redis 127.0.0.1:6390
+	[ "$(lb cache redis)" = 127.0.0.1:6390 ]
+	[ "$(lb -j cache redis | tr -d ' \n')" = '{"redis":"127.0.0.1:6390"}' ]
+	wait_for 2 has_second on
+	is_kept one
+	lb config show >"$WORK/with.yaml"
+	grep -A 1 '^cache:$' "$WORK/with.yaml" | grep '^  redis: "127.0.0.1:6390"$'
+	# Another one, which is none: the page comes all the same.
+	lb cache redis '[::1]:6391'
+	sleep 0.2
+	says 'fwd=uri-miss.*stored' "http://$VIP4/h/two?$KEEP"
+	lb config diff "$WORK/with.yaml" | grep -F '~ cache: redis [::1]:6391 -> 127.0.0.1:6390'
+	lb -q config apply "$WORK/with.yaml"
+	sleep 0.2
+	is_kept three
+	lb cache redis off
+	wait_for 2 has_second off
+	says 'fwd=uri-miss.*stored' "http://$VIP4/h/four?$KEEP"
+	sleep 0.2
+	[ -z "$(redis --scan --pattern '*shop/h/four*')$(redis --scan --pattern '*shop/h/two*')" ]
+	[ -z "$(redis --scan --pattern '*shop/h/before*')" ]
+	if lb cache redis nowhere 2>"$WORK/said"; then
+		return 1
+	fi
+	grep "cache redis: .*nowhere.*'off'" "$WORK/said"
+}
+
 main() {
 	start_scenario
 	write_load
@@ -235,6 +287,7 @@ main() {
 	ROUND=1
 	check "stopped under load: no request fails, and it is asked again later" away stop_redis go_on_redis
 	check "a purge says what it did not reach" purge_says_so
+	check "by the document, followed while it runs" by_document
 }
 
 main

@@ -82,11 +82,15 @@ limits_as_options() {
 	is_refused lb attach eth0 mode native flows 2048 backends 1
 	is_refused lb attach eth9 flows 2048
 	lb config show | diff "$WORK/limits.yaml" -
-	[ "$(limit flows used)" = None ] && [ "$(limit flows bytes)" -gt 30000000 ]
+	[ "$(limit flows used)" = None ]
+	[ "$(limit flows bytes)" -gt 30000000 ]
 	lb -q attach eth0 mode native services 600 flows 8192
-	[ "$(limit services in_force)" = 600 ] && [ "$(limit flows in_force)" = 8192 ]
-	[ "$(limit flows bytes)" -ge $((8192 * 64)) ] && [ "$(limit flows bytes)" -lt $((8192 * 80)) ]
-	[ "$(limit backends used)" = 3 ] && [ "$(limit slots in_force)" = $((600 * 16384)) ]
+	[ "$(limit services in_force)" = 600 ]
+	[ "$(limit flows in_force)" = 8192 ]
+	[ "$(limit flows bytes)" -ge $((8192 * 64)) ]
+	[ "$(limit flows bytes)" -lt $((8192 * 80)) ]
+	[ "$(limit backends used)" = 3 ]
+	[ "$(limit slots in_force)" = $((600 * 16384)) ]
 	lb status | grep -E '^flows +8,192 '
 	lb -q attach eth1 mode native services 600
 	connect_many 4 80 60
@@ -149,10 +153,12 @@ second_instance() {
 # A namespace that is removed under its balancer leaves maps; 'detach all' removes them, and only them.
 forget_gone() {
 	ip netns del "$1"
-	[ -d "/sys/fs/bpf/lbctl/v$ABI/netns-$1" ] && [ -e "/run/lbctl/netns-$1/state.yaml" ]
+	[ -d "/sys/fs/bpf/lbctl/v$ABI/netns-$1" ]
+	[ -e "/run/lbctl/netns-$1/state.yaml" ]
 	is_refused lb -n "$1" status
 	[[ $(lb -n "$1" detach all) == *"the namespace is gone"* ]]
-	[ ! -e "/sys/fs/bpf/lbctl/v$ABI/netns-$1" ] && [ ! -e "/run/lbctl/netns-$1" ]
+	[ ! -e "/sys/fs/bpf/lbctl/v$ABI/netns-$1" ]
+	[ ! -e "/run/lbctl/netns-$1" ]
 	is_refused lb -n "$1" detach all
 }
 

@@ -243,7 +243,8 @@ damped() {
 	lb -q health set flap http get /flap every 100ms fall 2 rise 2
 	wait_for 5 is_field reason flap 192.0.2.11:5200 status
 	sleep 1.5
-	[ "$(lb health log flap | grep -c -e '-> down')" = 0 ] && [ "$(lb health log flap | wc -l)" -ge 8 ]
+	[ "$(lb health log flap | grep -c -e '-> down')" = 0 ]
+	[ "$(lb health log flap | wc -l)" -ge 8 ]
 	lb service del flap
 }
 
@@ -426,7 +427,7 @@ unprivileged() {
 second_refused() {
 	local status=0
 
-	"$LBD" -n "${PREFIX}lb" >"$WORK/second" 2>&1 || status=$?
+	timeout 5 "$LBD" -n "${PREFIX}lb" >"$WORK/second" 2>&1 || status=$?
 	cat "$WORK/second"
 	[ "$status" = 1 ] && grep -q "another lbd runs" "$WORK/second"
 }

@@ -189,9 +189,9 @@ static bool has_tag(const struct object *object, const void *arg)
 /* Of the second tier nobody can list prefixes and tags: without a service all that it holds. */
 static int purge_second(const struct server *server, const char *service, struct text key)
 {
-	if (!server->redis.any.sa_family)
-		return 0;
-	return second_purge(&server->redis, service, key);
+	const union address *redis = server->redis;
+
+	return redis ? second_purge(redis, service, key) : 0;
 }
 
 static unsigned int purge_url(struct server *server, struct text scheme, struct text host,
@@ -240,7 +240,7 @@ static json_t *purge(struct server *server, char *words)
 		count = purge_url(server, scheme, host, target, stale_ms, &second);
 	}
 	json = json_pack("{s:i}", "purged", (int)count);
-	if (json && server->redis.any.sa_family)
+	if (json && server->redis)
 		(void)json_object_set_new(json, "second_tier_purged", json_boolean(!second));
 	return json;
 }

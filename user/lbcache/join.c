@@ -29,6 +29,7 @@
 static struct {
 	struct server *server;
 	struct policy standard; /* what the document does not say */
+	bool has_own_redis;	/* by an option, which goes before the document's */
 	bool is_ready;		/* the datapath has the sockets */
 	int fd;			/* to the keeper */
 	struct lb_cache *shared;
@@ -66,6 +67,7 @@ int join_prepare(struct server *server, const struct options *options)
 	}
 	join.fd = pair[0];
 	join.standard = options->rules.standard;
+	join.has_own_redis = options->redis.any.sa_family;
 	join.server = server;
 	join.main = pthread_self();
 	return 0;
@@ -298,6 +300,20 @@ static int take_map(int fd, int fates_fd, uint32_t backends)
 	return join_send(join.fd, &answer, NULL, listeners, count);
 }
 
+static int take_redis(const union address *address, size_t len)
+{
+	static bool has_said;
+
+	if (!join.has_own_redis)
+		return server_use_redis(join.server, len == sizeof(*address) ? address : NULL);
+	if (len && !has_said)
+		(void)fprintf(stderr,
+			      "lbcache: note: --redis is used, and not the document's, until "
+			      "lbcache is started without it\n");
+	has_said = true;
+	return 0;
+}
+
 static int take_message(void)
 {
 	struct join_message message;
@@ -319,6 +335,9 @@ static int take_message(void)
 		break;
 	case JOIN_VIEW:
 		ret = take_view(data, message.length);
+		break;
+	case JOIN_REDIS:
+		ret = take_redis(data, message.length);
 		break;
 	default:
 		ret = -EPROTO;

@@ -20,6 +20,7 @@ enum join_kind {
 	JOIN_LEAVE,	/* the end, and nobody takes over */
 	JOIN_RENEW,	/* to it, or to the reader: files are to be read anew */
 	JOIN_FILES,	/* reader: those that follow */
+	JOIN_REDIS,	/* keeper: the second tier's union address follows, or nothing: none */
 };
 
 struct join_message {

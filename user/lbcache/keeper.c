@@ -32,6 +32,7 @@ struct keeper {
 	uint64_t tables;
 	char *view; /* as it was sent last */
 	size_t view_len;
+	union address redis; /* likewise; without family: none */
 	bool has_said_no_room;
 };
 
@@ -184,15 +185,32 @@ static bool read_document(struct keeper *keeper)
 	return true;
 }
 
+static int send_redis(struct keeper *keeper)
+{
+	struct join_message message = { .kind = JOIN_REDIS };
+	union address redis = { .v6 = { .sin6_family = 0 } };
+
+	if (keeper->config->redis_port) {
+		address_make(&redis, &keeper->config->redis, keeper->config->redis_port);
+		message.length = sizeof(redis);
+	}
+	if (!memcmp(&redis, &keeper->redis, sizeof(redis)))
+		return 0;
+	keeper->redis = redis;
+	return join_send(keeper->fd, &message, &redis, NULL, 0);
+}
+
 static int follow(struct keeper *keeper)
 {
 	const uint64_t tables = lb_table_version(keeper->lb);
 	const bool is_changed = read_document(keeper) || tables != keeper->tables;
+	int ret;
 
 	if (!is_changed || !keeper->config)
 		return 0;
 	keeper->tables = tables;
-	return send_view(keeper);
+	ret = send_redis(keeper);
+	return ret ? ret : send_view(keeper);
 }
 
 /* ---- joining -------------------------------------------------------------------------------- */

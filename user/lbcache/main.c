@@ -105,12 +105,12 @@ static struct server *make_server(const struct options *options)
 	if (!server)
 		return NULL;
 	server->limits = options->limits;
-	server->redis = options->redis;
 	server->worker_count = options->threads;
 	server->store = store_new(options->limits.memory);
 	server->fills = fill_table_new();
 	server->per_address = calloc(PER_ADDRESS_SLOTS, sizeof(*server->per_address));
-	if (server->store && server->fills && server->per_address)
+	if (server->store && server->fills && server->per_address &&
+	    (!options->redis.any.sa_family || !server_use_redis(server, &options->redis)))
 		return server;
 	store_free(server->store);
 	fill_table_free(server->fills);

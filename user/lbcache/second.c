@@ -88,12 +88,29 @@ static void note_success(struct worker *worker)
 		(void)fprintf(stderr, "lbcache: note: Redis answers again\n");
 }
 
+/* Another Redis, or none any more: what the one before did counts for nothing. */
+static bool has_redis(struct worker *worker)
+{
+	struct second *second = worker->second;
+	const union address *address = worker->server->redis;
+
+	if (second && second->link.address != address) {
+		second->link.address = address;
+		second->failures = 0;
+		second->rests_until_ms = 0;
+		__atomic_store_n(&worker->is_second_resting, false, __ATOMIC_RELAXED);
+		__atomic_store_n(&has_said, false, __ATOMIC_RELAXED);
+		second_link_close(&second->link);
+	}
+	return second && address;
+}
+
 /* After a rest one question tries whether it is over. */
 static bool may_ask(struct worker *worker)
 {
 	struct second *second = worker->second;
 
-	if (!second || worker->now_ms < second->rests_until_ms ||
+	if (!has_redis(worker) || worker->now_ms < second->rests_until_ms ||
 	    (second->failures >= FAILURES && second->asking))
 		return false;
 	if (second_link_open(&second->link))

@@ -28,6 +28,7 @@ struct redisAsyncContext;
 struct second_link {
 	struct watch watch; /* first */
 	struct worker *worker;
+	const union address *address;	   /* of the Redis, NULL: none */
 	struct redisAsyncContext *context; /* NULL: none */
 	uint32_t events;		   /* waited for */
 };

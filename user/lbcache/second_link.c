@@ -69,7 +69,7 @@ static void on_event(struct worker *worker, struct watch *watch, uint32_t events
 
 bool second_link_open(struct second_link *link)
 {
-	const union address *address = &link->worker->server->redis;
+	const union address *address = link->address;
 	char text[INET6_ADDRSTRLEN];
 	redisAsyncContext *context;
 	const void *from = address->any.sa_family == AF_INET6 ? (const void *)&address->v6.sin6_addr
@@ -77,6 +77,8 @@ bool second_link_open(struct second_link *link)
 
 	if (link->context)
 		return true;
+	if (link->watch.fd >= 0) /* of the one before, which hiredis has not closed yet */
+		return false;
 	if (!inet_ntop(address->any.sa_family, from, text, sizeof(text)))
 		return false;
 	/* The port stands at the same place in both families. */

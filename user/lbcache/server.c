@@ -3,7 +3,9 @@
 #include "worker.h"
 
 #include <arpa/inet.h>
+#include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -11,6 +13,20 @@
 
 #define WAIT_STEP_US 5000
 #define WAIT_STEPS 400
+
+int server_use_redis(struct server *server, const union address *address)
+{
+	union address *copy = NULL;
+
+	if (address) {
+		copy = malloc(sizeof(*copy));
+		if (!copy)
+			return -ENOMEM;
+		*copy = *address;
+	}
+	server->redis = copy; /* threads may still read the one before */
+	return 0;
+}
 
 const struct policy *rules_find(const struct rules *rules, struct text target)
 {

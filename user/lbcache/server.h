@@ -80,7 +80,8 @@ struct server {
 	struct store *store;
 	struct fill_table *fills;
 	struct access_log *log; /* NULL: none */
-	union address redis;	/* the second tier; without family: none */
+	union address
+		*_Atomic redis; /* the second tier, NULL: none; a change swaps it, old ones stay */
 	struct service services[SERVICES_MAX];
 	unsigned int service_count;
 	unsigned int worker_count;
@@ -99,6 +100,8 @@ bool server_wait_turn(const struct server *server);
 
 #define PER_ADDRESS_SLOTS 65536u
 
+/* The second tier from now on, which each thread sees at its next miss; NULL: none. -ENOMEM. */
+int server_use_redis(struct server *server, const union address *address);
 const struct policy *rules_find(const struct rules *rules, struct text target);
 const char *address_format(const union address *address, char buf[ADDRESS_TEXT_SIZE]);
 socklen_t address_size(const union address *address);

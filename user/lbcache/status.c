@@ -41,7 +41,7 @@ static json_t *services_json(const struct server *server)
 /* null where there is none. */
 static json_t *second_json(const struct server *server, const struct counters *sum)
 {
-	if (!server->redis.any.sa_family)
+	if (!server->redis)
 		return json_null();
 	return json_pack("{s:I, s:I, s:I, s:I, s:i}", "asked", (json_int_t)sum->second_asked,
 			 "hits", (json_int_t)sum->second_hits, "kept", (json_int_t)sum->second_kept,

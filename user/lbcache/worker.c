@@ -352,7 +352,8 @@ int worker_start(struct server *server, unsigned int index)
 	fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	if (worker->epoll_fd < 0 || fd < 0)
 		return -errno;
-	if (server->redis.any.sa_family && second_new(worker))
+	/* Joined, it may be told of one later. */
+	if ((server->redis || server->is_joined) && second_new(worker))
 		return -ENOMEM;
 	worker_watch(worker, &worker->event, fd, on_bell);
 	server->workers[index] = worker;

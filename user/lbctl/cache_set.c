@@ -142,6 +142,49 @@ int cache_rule(const struct lbctl *ctl, struct words *words)
 	return code;
 }
 
+/* ---- redis ---------------------------------------------------------------------------------- */
+
+static int show_redis(const struct lbctl *ctl)
+{
+	CLEANUP(session_end) struct session session = { 0 };
+	int code = session_begin(&session, ctl, false);
+	char text[LB_ADDR_TEXT_SIZE] = "off";
+
+	if (code)
+		return code;
+	if (session.config->redis_port)
+		lb_endpoint_format(&session.config->redis, session.config->redis_port, text);
+	if (ctl->is_json)
+		return print_json(
+			json_pack("{s:s?}", "redis", session.config->redis_port ? text : NULL));
+	(void)printf("%s\n", text);
+	return EXIT_OK;
+}
+
+int cache_redis(const struct lbctl *ctl, struct words *words)
+{
+	CLEANUP(session_end) struct session session = { 0 };
+	const char *word = word_take(words);
+	union lb_addr addr = { 0 };
+	struct lb_error err;
+	__u16 port = 0;
+	int code = words_end(words);
+
+	if (code || !word)
+		return code ? code : show_redis(ctl);
+	if (strcmp(word, "off") != 0 && lb_endpoint_parse(word, &addr, &port, NULL, &err))
+		return refuse_usage("cache redis: %s; or 'off'", err.text);
+	code = session_begin(&session, ctl, true);
+	if (code)
+		return code;
+	session.config->redis = addr;
+	session.config->redis_port = port;
+	code = session_commit(&session);
+	if (code || !ctl->is_json)
+		return code;
+	return print_json(json_pack("[{s:s, s:s?}]", "action", "set", "redis", port ? word : NULL));
+}
+
 /* ---- list ----------------------------------------------------------------------------------- */
 
 static json_t *rules_json(const struct lb_cache_config *cache)

@@ -8,6 +8,7 @@
 int cache_on(const struct lbctl *ctl, struct words *words);
 int cache_off(const struct lbctl *ctl, struct words *words);
 int cache_rule(const struct lbctl *ctl, struct words *words);
+int cache_redis(const struct lbctl *ctl, struct words *words);
 int cache_list(const struct lbctl *ctl, struct words *words);
 
 #endif

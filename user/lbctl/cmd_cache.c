@@ -219,23 +219,26 @@ static int purge(const struct lbctl *ctl, struct words *words)
 const struct command cmd_cache = {
 	.name = "cache",
 	.summary = "Hot pages: which services lbcache serves, what it holds, and purging",
-	.details = "'on' sends the service's connections to lbcache while that is alive, and to "
-		   "the\n"
-		   "backends otherwise. 'ttl' is for pages that say nothing about it themselves; a "
-		   "rule\n"
-		   "is for paths that begin so. 'off' keeps ttl, rules and certificates.\n"
-		   "With 'tls' clients are met in TLS by these certificates, and backends are "
-		   "asked in "
-		   "TLS:\n"
-		   "they need certificates for the same names, since clients come to them when "
-		   "lbcache "
-		   "is\n"
-		   "away. Theirs must be one of these, or issued by who is in FILE of 'verify'.\n"
-		   "'why' says what is known of a page. 'purge' removes it, 'soft' makes it stale, "
-		   "so\n"
-		   "that it is asked for again but still there if the backends fail. Tags are "
-		   "those of\n"
-		   "Surrogate-Key and Cache-Tag.\n",
+	.details =
+		"'on' sends the service's connections to lbcache while that is alive, and to "
+		"the\n"
+		"backends otherwise. 'ttl' is for pages that say nothing about it themselves; a "
+		"rule\n"
+		"is for paths that begin so. 'off' keeps ttl, rules and certificates.\n"
+		"With 'tls' clients are met in TLS by these certificates, and backends are "
+		"asked in "
+		"TLS:\n"
+		"they need certificates for the same names, since clients come to them when "
+		"lbcache "
+		"is\n"
+		"away. Theirs must be one of these, or issued by who is in FILE of 'verify'.\n"
+		"'redis' names a second tier: what one balancer has had rendered the others need "
+		"not.\n"
+		"'why' says what is known of a page. 'purge' removes it, 'soft' makes it stale, "
+		"so\n"
+		"that it is asked for again but still there if the backends fail. Tags are "
+		"those of\n"
+		"Surrogate-Key and Cache-Tag.\n",
 	.verbs =
 		(const struct verb[]){
 			{ "status", "show", "", status },
@@ -245,6 +248,7 @@ const struct command cmd_cache = {
 			{ "off", NULL, "SERVICE", cache_off },
 			{ "rule", NULL, "SERVICE PREFIX ttl T|pass|del", cache_rule },
 			{ "list", NULL, "[SERVICE]", cache_list },
+			{ "redis", NULL, "[ADDR:PORT|off]", cache_redis },
 			{ "hot", NULL, "[COUNT]", hot },
 			{ "why", NULL, "URL", why },
 			{ "purge", NULL, "URL|prefix URL|tag NAME [soft]", purge },

@@ -99,26 +99,32 @@ json_t *config_json(const struct lb_config *config)
 {
 	const struct lb_limits *limits = &config->limits;
 	json_t *services = json_array();
+	char redis[LB_ADDR_TEXT_SIZE];
 
 	for (unsigned int i = 0; i < config->service_count; i++)
 		(void)json_array_append_new(services, service_config_json(&config->services[i]));
-	return json_pack("{s:i, s:{s:I, s:I, s:I, s:I}, s:o}", "version", 1, "limits", "services",
-			 (json_int_t)limits->services, "backends", (json_int_t)limits->backends,
-			 "slots", (json_int_t)limits->slots, "flows", (json_int_t)limits->flows,
-			 "services", services);
+	return json_pack(
+		"{s:i, s:{s:I, s:I, s:I, s:I}, s:{s:s?}, s:o}", "version", 1, "limits", "services",
+		(json_int_t)limits->services, "backends", (json_int_t)limits->backends, "slots",
+		(json_int_t)limits->slots, "flows", (json_int_t)limits->flows, "cache", "redis",
+		config->redis_port ? lb_endpoint_format(&config->redis, config->redis_port, redis)
+				   : NULL,
+		"services", services);
 }
 
 struct diff {
 	json_t *changes;
 	const char *service, *backend; /* at hand; NULL outside */
+	const char *part;	       /* of the document, outside of services */
 	const char *section;	       /* before keys that need it to be understood; "" */
 };
 
 static void add_change(struct diff *diff, const char *action, const char *what)
 {
-	(void)json_array_append_new(
-		diff->changes, json_pack("{s:s, s:s?, s:s?, s:s}", "action", action, "service",
-					 diff->service, "backend", diff->backend, "what", what));
+	(void)json_array_append_new(diff->changes,
+				    json_pack("{s:s, s:s, s:s?, s:s?, s:s}", "action", action,
+					      "part", diff->part, "service", diff->service,
+					      "backend", diff->backend, "what", what));
 }
 
 /* Objects of an array by the text of one key. */
@@ -257,9 +263,15 @@ static void compare_services(struct diff *diff, const json_t *now, const json_t 
 json_t *config_diff(const struct lb_config *now, const struct lb_config *then)
 {
 	json_t *before = config_json(now), *after = config_json(then);
+	static const char *const parts[] = { "limits", "cache" };
 	struct diff diff = { .changes = json_array(), .section = "" };
 
-	compare_values(&diff, json_object_get(before, "limits"), json_object_get(after, "limits"));
+	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
+		diff.part = parts[i];
+		compare_values(&diff, json_object_get(before, diff.part),
+			       json_object_get(after, diff.part));
+	}
+	diff.part = "services";
 	compare_services(&diff, json_object_get(before, "services"),
 			 json_object_get(after, "services"));
 	json_decref(before);
@@ -277,6 +289,7 @@ int config_diff_print(const json_t *changes)
 	json_array_foreach(changes, i, change)
 	{
 		const char *action = json_string_value(json_object_get(change, "action"));
+		const char *part = json_string_value(json_object_get(change, "part"));
 		const char *service = json_string_value(json_object_get(change, "service"));
 		const char *backend = json_string_value(json_object_get(change, "backend"));
 		const char *what = json_string_value(json_object_get(change, "what"));
@@ -285,7 +298,7 @@ int config_diff_print(const json_t *changes)
 			     action[0] == 'a'	? '+'
 			     : action[0] == 'r' ? '-'
 						: '~',
-			     service ? "service " : "limits", service ? service : "",
+			     service ? "service " : part, service ? service : "",
 			     backend ? " backend " : "", backend ? backend : "",
 			     what[0] ? ": " : "", what);
 	}

@@ -81,6 +81,8 @@ struct lb_config *lb_config_copy(const struct lb_config *config)
 	if (!copy)
 		return NULL;
 	copy->limits = config->limits;
+	copy->redis = config->redis;
+	copy->redis_port = config->redis_port;
 	if (config->service_count == 0)
 		return copy;
 	copy->services = calloc(config->service_count, sizeof(*copy->services));

@@ -30,7 +30,7 @@
 /* A place in the document; -1 and NULL where it is not in one. Numbers count from 0. */
 struct lb_place {
 	int service, backend, source;
-	const char *section; /* "limits", or in a service "timeouts" */
+	const char *section; /* "limits", "cache", or in a service "timeouts" */
 	const char *key;
 };
 
@@ -88,6 +88,7 @@ const char *lb_family_name(const union lb_addr *addr);
 /* config_cache.c: likewise, the cache part. */
 int lb_cache_check(const struct lb_service_config *service, const char **key, struct lb_error *err);
 void lb_cache_print(FILE *out, const struct lb_cache_config *cache);
+void lb_cache_print_redis(FILE *out, const struct lb_config *config);
 
 /* Sets limits to the defaults; slots follow from services. */
 void lb_limits_init(struct lb_limits *limits);

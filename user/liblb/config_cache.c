@@ -171,6 +171,14 @@ int lb_cache_read(const struct lb_shape_cache *shape, struct lb_cache_config *ou
 	return ret;
 }
 
+int lb_cache_read_redis(const struct lb_shape_all_caches *shape, struct lb_config *out,
+			struct lb_error *err)
+{
+	if (!shape->redis)
+		return 0;
+	return lb_endpoint_parse(shape->redis, &out->redis, &out->redis_port, NULL, err);
+}
+
 /* ---- what may stand there ------------------------------------------------------------------- */
 
 static int check_prefix(const char *prefix, struct lb_error *err)
@@ -262,6 +270,15 @@ static void print_tls(FILE *out, const struct lb_cache_config *cache)
 	}
 	if (cache->verify[0])
 		print_text(out, "      verify: ", cache->verify);
+}
+
+void lb_cache_print_redis(FILE *out, const struct lb_config *config)
+{
+	char text[LB_ADDR_TEXT_SIZE];
+
+	if (config->redis_port)
+		(void)fprintf(out, "cache:\n  redis: \"%s\"\n",
+			      lb_endpoint_format(&config->redis, config->redis_port, text));
 }
 
 void lb_cache_print(FILE *out, const struct lb_cache_config *cache)

@@ -176,9 +176,15 @@ static const struct cyaml_schema_field limit_fields[] = {
 	CYAML_FIELD_END
 };
 
+static const struct cyaml_schema_field all_cache_fields[] = {
+	MAYBE_TEXT("redis", struct lb_shape_all_caches, redis),
+	CYAML_FIELD_END
+};
+
 static const struct cyaml_schema_field fields[] = {
 	NUMBER("version", struct lb_shape, version),
 	CYAML_FIELD_MAPPING_PTR("limits", OPTIONAL_EMPTY, struct lb_shape, limits, limit_fields),
+	CYAML_FIELD_MAPPING_PTR("cache", OPTIONAL_EMPTY, struct lb_shape, cache, all_cache_fields),
 	CYAML_FIELD_SEQUENCE_COUNT("services", OPTIONAL_EMPTY, struct lb_shape, services,
 				   service_count, &service, 0, CYAML_UNLIMITED),
 	CYAML_FIELD_END

@@ -78,9 +78,14 @@ struct lb_shape_limits {
 	__u32 *services, *backends, *slots, *flows;
 };
 
+struct lb_shape_all_caches {
+	char *redis;
+};
+
 struct lb_shape {
 	__u32 *version;
 	struct lb_shape_limits *limits;
+	struct lb_shape_all_caches *cache;
 	struct lb_shape_service *services;
 	unsigned int service_count;
 };
@@ -92,6 +97,8 @@ int lb_health_read(const struct lb_shape_health *shape, struct lb_health_config 
 /* config_cache.c; likewise, and lb_cache_check(). */
 int lb_cache_read(const struct lb_shape_cache *shape, struct lb_cache_config *out, const char **key,
 		  struct lb_error *err);
+int lb_cache_read_redis(const struct lb_shape_all_caches *shape, struct lb_config *out,
+			struct lb_error *err);
 
 extern const struct cyaml_schema_value lb_shape_schema;
 

@@ -106,6 +106,7 @@ int lb_config_print(const struct lb_config *config, FILE *out)
 {
 	(void)fprintf(out, "version: %d\n", LB_CONFIG_VERSION);
 	print_limits(out, &config->limits);
+	lb_cache_print_redis(out, config);
 	(void)fputs(config->service_count ? "services:\n" : "services: []\n", out);
 	for (unsigned int i = 0; i < config->service_count; i++)
 		print_service(out, &config->services[i]);

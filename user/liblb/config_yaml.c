@@ -221,6 +221,12 @@ static int read_shape(struct reader *reader, const struct lb_shape *shape, struc
 		return fault_here(reader, -EBADMSG, "unknown version of the document, expected 1");
 	if (shape->limits)
 		read_limits(shape->limits, &config->limits);
+	if (shape->cache) {
+		reader->place.section = "cache";
+		reader->place.key = "redis";
+		if (lb_cache_read_redis(shape->cache, config, &err))
+			return fault_here(reader, -EBADMSG, err.text);
+	}
 	ret = read_services(reader, shape, config);
 	if (ret)
 		return ret;
