@@ -230,7 +230,7 @@ document() {
 	lb config show >"$WORK/now.yaml"
 	grep -q 'ttl: 60s' "$WORK/now.yaml"
 	lb cache off web
-	lb config diff "$WORK/now.yaml" | grep -qx '~ service web: cache enabled false -> true'
+	lb config diff "$WORK/now.yaml" | grep -x '~ service web: cache enabled false -> true' >/dev/null
 	lb config apply "$WORK/now.yaml"
 	lb config show | cmp - "$WORK/now.yaml"
 }
@@ -267,7 +267,7 @@ for name in "web", "web6":
 assert of(after, "pages", "hits") == of(before, "pages", "hits")
 for key in "requests", "hits", "misses", "bytes_out":
     assert sum(service[key] for service in after["services"]) == after[key], key' "$before"
-	lb cache status | grep -qE '^web6 +[0-9.]+% +[0-9]'
+	lb cache status | grep -E '^web6 +[0-9.]+% +[0-9]' >/dev/null
 }
 
 # A command says who hangs and what helps, and does not wait for ever.

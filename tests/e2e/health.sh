@@ -14,7 +14,7 @@ start_lbd() {
 }
 
 has_begun() {
-	lb health log | grep -q "to be checked"
+	lb health log | grep "to be checked" >/dev/null
 }
 
 has_worker() {
@@ -231,21 +231,30 @@ slow_start() {
 }
 
 new_backend_waits() {
+	start_load 4 80 200
+	sleep 0.2
 	lb -q backend add web 192.0.2.13:5299
 	wait_for 3 is_field health web 192.0.2.13:5299 down
 	all_answered 200 s1 s2 s3
 	lb backend del web 192.0.2.13:5299
+	stop_load 80
 }
 
+# Asked directly, and thus once a round: it answers well and badly in turn.
 damped() {
 	lb -q service add flap tcp 203.0.113.10:81
 	lb -q backend add flap 192.0.2.11:5200
-	lb -q health set flap http get /flap every 100ms fall 2 rise 2
+	lb -q health set flap http get /flap every 100ms fall 2 rise 2 via direct
 	wait_for 5 is_field reason flap 192.0.2.11:5200 status
 	sleep 1.5
-	[ "$(lb health log flap | grep -c -e '-> down')" = 0 ]
-	[ "$(lb health log flap | wc -l)" -ge 8 ]
+	lb health log flap >"$WORK/flap"
 	lb service del flap
+	cat "$WORK/flap"
+	if grep -e 'up -> down' -e 'down -> up' "$WORK/flap"; then
+		return 1
+	fi
+	[ "$(grep -c ' status' "$WORK/flap")" -ge 4 ]
+	[ "$(grep -c ' ok ' "$WORK/flap")" -ge 4 ]
 }
 
 # ---- kinds and reasons ---------------------------------------------------------------------------
@@ -449,7 +458,7 @@ worker_killed() {
 
 # has_said LINES WORDS: after so many lines of the log.
 has_said() {
-	lb health log | tail -n +"$1" | grep -q "$2"
+	lb health log | tail -n +"$1" | grep "$2" >/dev/null
 }
 
 # Stopped for longer than fall × interval and timeout: no backend pays for it.

@@ -86,7 +86,7 @@ clock_jumps() {
 # ---- the interface -------------------------------------------------------------------------------
 
 is_told() {
-	lb health log | grep -q "interface .*eth1 .*$1"
+	lb health log | grep "interface .*eth1 .*$1" >/dev/null
 }
 
 make_eth1() {
