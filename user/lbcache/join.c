@@ -300,17 +300,15 @@ static int take_map(int fd, int fates_fd, uint32_t backends)
 	return join_send(join.fd, &answer, NULL, listeners, count);
 }
 
+/* Comes at each change. */
 static int take_redis(const union address *address, size_t len)
 {
-	static bool has_said;
-
 	if (!join.has_own_redis)
 		return server_use_redis(join.server, len == sizeof(*address) ? address : NULL);
-	if (len && !has_said)
+	if (len)
 		(void)fprintf(stderr,
 			      "lbcache: note: --redis is used, and not the document's, until "
 			      "lbcache is started without it\n");
-	has_said = true;
 	return 0;
 }
 
