@@ -96,6 +96,18 @@ die_words() {
 	mood words
 }
 
+# Connections that are kept end, and nobody answers who begins one.
+die_walled() {
+	in_ns s2 nft 'add table inet wall; add chain inet wall in { type filter hook input priority 0; };
+		add rule inet wall in tcp dport 5001 tcp flags & (syn | ack) == syn drop'
+	stop_label moody-s2
+}
+
+live_walled() {
+	start_s2
+	in_ns s2 nft delete table inet wall
+}
+
 live_cut() {
 	mood good
 }
@@ -174,6 +186,7 @@ main() {
 	check "closing half-way through answers" dies cut fetch_cut 3
 	check "answering what is no HTTP" dies words fetch_malformed 3
 	check "stopped: no answer at all" dies stopped fetch_unanswered 10
+	check "behind a wall: connections come too late" dies walled fetch_late 5
 	check "an error page is an answer" errors_are_answers
 }
 

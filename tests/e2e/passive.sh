@@ -96,6 +96,16 @@ live_cut() {
 	ip -n "${PREFIX}sw" link set s2 up
 }
 
+# A firewall before the server says so to whoever begins a connection.
+die_rejected() {
+	in_ns s2 nft 'add table inet wall; add chain inet wall in { type filter hook input priority 0; };
+		add rule inet wall in tcp dport 5001 tcp flags & (syn | ack) == syn reject with icmpx type port-unreachable'
+}
+
+live_rejected() {
+	in_ns s2 nft delete table inet wall
+}
+
 # tell WHAT MS OUT_MS: and how long after the first SYN that had no good answer.
 tell() {
 	local first
@@ -246,6 +256,7 @@ main() {
 	check "a stopped server" dies stopped on "live_unanswered"
 	check "a cut cable, by checks only" dies cut off "connect_timeout unreachable"
 	check "a cut cable" dies cut on live_unanswered
+	check "a firewall that rejects" dies rejected on live_unreachable
 	check "failed connections are counted" counted
 	check "a port scan beside clients" scanned good
 	check "a port scan alone" scanned_alone

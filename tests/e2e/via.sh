@@ -200,6 +200,28 @@ if len(stats["backends"]) != 48 or stats["flows"] > 28:
     sys.exit("%d flow entries, not two of full NAT and one of UDP" % stats["flows"])' "$WORK/stats"
 }
 
+# A firewall in the server lets out only what goes to the kernel's own ports, as direct checks have.
+answers_are_lost() {
+	in_ns s2 nft 'add table inet wall; add chain inet wall out { type filter hook output priority 0; };
+		add rule inet wall out tcp sport 82 tcp dport != 32768-60999 drop'
+	becomes s2 fullnat=down/via_fullnat fullnat-https=up/ok nat=up/ok
+	in_ns s2 nft delete table inet wall
+	becomes s2 fullnat=up/ok
+}
+
+# Clients' packets would go nowhere either. Of IPv4, rp_filter is on again, and checks are direct.
+nothing_is_sent() {
+	local name
+
+	lb -q detach eth1
+	for name in dsr6 nat6 fullnat6 ipip6; do
+		wait_for 8 is_reason "$name" via_unsent
+	done
+	lb -q health list dsr6 | grep "via_unsent not_attached.*the datapath does not send to it"
+	lb -q attach eth1 mode native
+	all_up s2 ok
+}
+
 # Where answers could not come back, checks are direct, no server goes down, and lbd says why.
 says_why_direct() {
 	local told
@@ -296,6 +318,8 @@ check "via direct says that it is up" direct_says_up
 check "down again by the datapath" broken_is_down
 mend s2
 check "mended, it is up in every mode" all_up s2 ok
+check "full NAT's answers are lost" answers_are_lost
+check "the datapath does not send" nothing_is_sent
 check "where it cannot be, checks are direct and lbd says why" says_why_direct
 check "removed, the link is made anew" link_comes_back
 check "a killed lbd's link is taken over, and removed at the end" survives_kill
