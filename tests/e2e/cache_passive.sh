@@ -166,6 +166,21 @@ errors_are_answers() {
 	[ "$(lb -j health log web | grep -c '"down"' || true)" = "$before" ]
 }
 
+# The service's address is this host's own, and the backends are asked as clients would be all the same.
+checked_through() {
+	lb -q health set web http get / every 300ms timeout 250ms fall 3
+	wait_for 10 is_all_ok
+	sleep 1
+	is_all_ok
+	if lb health log | grep 'checked directly'; then
+		return 1
+	fi
+}
+
+is_all_ok() {
+	[ "$(lb -q -j health list web | grep -c '"reason": "ok"')" = 3 ]
+}
+
 main() {
 	start_scenario
 	trap end_cache_passive EXIT
@@ -188,6 +203,7 @@ main() {
 	check "stopped: no answer at all" dies stopped fetch_unanswered 10
 	check "behind a wall: connections come too late" dies walled fetch_late 5
 	check "an error page is an answer" errors_are_answers
+	check "checks go through the datapath" checked_through
 }
 
 main

@@ -23,8 +23,7 @@
 #include "netlink.h"
 
 #define FAR_END "lbprobe1"
-#define TABLE 27746u	/* "lb" */
-#define PREFERENCE 100u /* of the rule: behind the local table, before all others */
+#define TABLE 27746u /* "lb" */
 #define ROUTE_PROTOCOL 108
 
 static const __u8 link_addr[6] = { 0x02, 0x6c, 0x62, 0x70, 0x72, 0x00 };
@@ -73,21 +72,75 @@ static int remove_pair(struct lb *lb)
 	return link->ifi_index ? lb_netlink_talk(lb, message, NULL, NULL) : 0;
 }
 
-static int change_rule(struct lb *lb, int family, bool is_on)
+/* ---- the rule ------------------------------------------------------------------------------- */
+
+/* With the first preference of all, behind what has it already. */
+static int change_rule(struct lb *lb, int family, __u16 type, __u32 table)
 {
 	char buffer[256];
-	struct nlmsghdr *message = is_on ? begin(buffer, RTM_NEWRULE, NLM_F_CREATE | NLM_F_EXCL)
-					 : begin(buffer, RTM_DELRULE, 0);
+	struct nlmsghdr *message = begin(buffer, type, type == RTM_NEWRULE ? NLM_F_CREATE : 0);
 	struct fib_rule_hdr *rule = mnl_nlmsg_put_extra_header(message, sizeof(*rule));
 
 	rule->family = family;
 	rule->action = FR_ACT_TO_TBL;
-	mnl_attr_put_u32(message, FRA_PRIORITY, PREFERENCE);
-	mnl_attr_put_u32(message, FRA_FWMARK, LB_PROBE_MARK);
-	mnl_attr_put_u32(message, FRA_FWMASK, ~0u);
-	mnl_attr_put_u32(message, FRA_TABLE, TABLE);
+	mnl_attr_put_u32(message, FRA_TABLE, table);
+	if (type == RTM_NEWRULE || table == RT_TABLE_LOCAL)
+		mnl_attr_put_u32(message, FRA_PRIORITY, 0);
+	if (type == RTM_NEWRULE && table == RT_TABLE_LOCAL)
+		mnl_attr_put_u8(message, FRA_PROTOCOL, RTPROT_KERNEL);
+	if (table != RT_TABLE_LOCAL) {
+		mnl_attr_put_u32(message, FRA_FWMARK, LB_PROBE_MARK);
+		mnl_attr_put_u32(message, FRA_FWMASK, ~0u);
+	}
 	return lb_netlink_talk(lb, message, NULL, NULL);
 }
+
+/* Rules that lead to the local table before all others, whatever packet it is. */
+static int count_local(const struct nlmsghdr *message, void *data)
+{
+	const struct fib_rule_hdr *rule = mnl_nlmsg_get_payload(message);
+	unsigned int *count = data;
+	const struct nlattr *attr;
+	bool is_first = !rule->src_len && !rule->dst_len;
+
+	mnl_attr_for_each (attr, message, sizeof(*rule)) {
+		const __u16 type = mnl_attr_get_type(attr);
+
+		if ((type == FRA_PRIORITY && mnl_attr_get_u32(attr)) || type == FRA_FWMARK)
+			is_first = false;
+	}
+	*count += is_first && rule->table == RT_TABLE_LOCAL;
+	return MNL_CB_OK;
+}
+
+/*
+ * Before the local table, too, so that a service's address that is this host's own, as lbcache
+ * needs it, is asked through the datapath like any other. The kernel puts a rule behind those of
+ * its preference: so the one of the local table is added once more, and then taken away before
+ * it. There is no moment without.
+ */
+static int add_rule(struct lb *lb, int family)
+{
+	unsigned int count = 0;
+	char buffer[256];
+	struct nlmsghdr *message = mnl_nlmsg_put_header(buffer);
+	struct fib_rule_hdr *head;
+	int ret = change_rule(lb, family, RTM_NEWRULE, TABLE);
+
+	message->nlmsg_type = RTM_GETRULE;
+	message->nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
+	head = mnl_nlmsg_put_extra_header(message, sizeof(*head));
+	head->family = family;
+	if (!ret)
+		ret = lb_netlink_talk(lb, message, count_local, &count);
+	if (!ret && count) /* else somebody has moved it already */
+		ret = change_rule(lb, family, RTM_NEWRULE, RT_TABLE_LOCAL);
+	for (; !ret && count; count--)
+		ret = change_rule(lb, family, RTM_DELRULE, RT_TABLE_LOCAL);
+	return ret;
+}
+
+/* ---- routes --------------------------------------------------------------------------------- */
 
 /* ifindex 0: nowhere, so that a probe without its link does not go the host's other ways. */
 static int add_route(struct lb *lb, int family, __u32 ifindex)
@@ -209,7 +262,7 @@ static void take_down(struct lb *lb)
 {
 	for (int i = 0; i < 2; i++) {
 		/* Killed again and again, lbd may have left some. */
-		while (!change_rule(lb, families[i], false))
+		while (!change_rule(lb, families[i], RTM_DELRULE, TABLE))
 			;
 		remove_route(lb, families[i]);
 	}
@@ -232,11 +285,11 @@ int lb_probe_open(struct lb *lb, struct lb_error *err)
 	ifindex = if_nametoindex(LB_PROBE_LINK);
 	if (!ret)
 		ret = add_route(lb, AF_INET, 0) ?: add_route(lb, AF_INET, ifindex)
-						?: change_rule(lb, AF_INET, true);
+						?: add_rule(lb, AF_INET);
 	/* A host without IPv6 has no probes over it either. */
 	if (!ret && !access("/proc/sys/net/ipv6/conf/" LB_PROBE_LINK, F_OK))
 		ret = add_route(lb, AF_INET6, 0) ?: add_route(lb, AF_INET6, ifindex)
-						 ?: change_rule(lb, AF_INET6, true);
+						 ?: add_rule(lb, AF_INET6);
 	if (ret)
 		lb_fail(err, ret, "the way to " LB_PROBE_LINK ": %s", strerror(-ret));
 	else

@@ -107,15 +107,16 @@ static void find_client_side(struct lb *lb, const union lb_addr *vip,
 
 /* ---- what stands in the way ----------------------------------------------------------------- */
 
-/* The kernel takes the stricter of the host's and the interface's. */
-static int rp_filter_of(const char *ifname)
+/* The kernel takes the larger of the host's and the interface's. */
+static int switch_of(const char *ifname, const char *key)
 {
 	char path[128];
 	int all, own;
 
-	snprintf(path, sizeof(path), "/proc/sys/net/ipv4/conf/%s/rp_filter", ifname);
+	snprintf(path, sizeof(path), "/proc/sys/net/ipv4/conf/%s/%s", ifname, key);
 	own = lb_interface_read_switch(path);
-	all = lb_interface_read_switch("/proc/sys/net/ipv4/conf/all/rp_filter");
+	snprintf(path, sizeof(path), "/proc/sys/net/ipv4/conf/all/%s", key);
+	all = lb_interface_read_switch(path);
 	return own > all ? own : all;
 }
 
@@ -126,11 +127,14 @@ static int check_answers(struct lb *lb, const struct lb_service *service, const 
 	char text[LB_ADDR_TEXT_SIZE];
 	struct lb_route_answer to_vip = {};
 	const int ret = lb_route_get(lb, &service->vip, &to_vip);
-	const int filter = lb_addr_is_v4(&service->vip) ? rp_filter_of(ifname) : 0;
+	const bool is_v4 = lb_addr_is_v4(&service->vip);
+	const int filter = is_v4 ? switch_of(ifname, "rp_filter") : 0;
 
 	lb_addr_format(&service->vip, text);
-	if (!ret && to_vip.is_local && strcmp(ifname, LB_PROBE_LINK))
-		return lb_fail(err, -EADDRINUSE, "%s is this host's own address", text);
+	if (!ret && to_vip.is_local && is_v4 && switch_of(ifname, "accept_local") < 1)
+		return lb_fail(err, -EADDRINUSE,
+			       "accept_local of %s is off, and %s is this host's own", ifname,
+			       text);
 	if (filter == 1 && (ret || to_vip.ifindex != ifindex))
 		return lb_fail(err, -EPERM, "rp_filter of %s is strict, and %s is not routed there",
 			       ifname, text);
