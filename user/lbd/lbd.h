@@ -158,7 +158,8 @@ void targets_each(void (*fn)(struct target *target));
 /* ---- state.c: from results to health, from health to the maps ---------------------------------
  */
 
-void member_adopt(struct member *member); /* what the maps say of a backend without a verdict */
+/* What the maps say of a backend without a verdict; false: they do not have it. */
+bool member_adopt(struct member *member);
 void member_take(struct member *member, __u8 reason, __u16 detail, __u32 took_us);
 void member_forget(struct member *member);
 /* The new health counts at once, by the reason in wanted. */

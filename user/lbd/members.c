@@ -225,7 +225,7 @@ static int load_backend(const struct lb_service_config *service,
 	if (join_target(member, check, &whom))
 		return -ENOMEM;
 	if (!member->has_verdict)
-		member_adopt(member);
+		(void)member_adopt(member);
 	return 0;
 }
 

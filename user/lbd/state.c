@@ -111,16 +111,17 @@ void member_tell(const struct member *member, enum lb_event_kind kind)
 	tell(member, kind, member->wanted.health);
 }
 
-void member_adopt(struct member *member)
+bool member_adopt(struct member *member)
 {
 	struct lb_backend_health found;
 
 	if (lb_get_health(lbd.lb, member->service, &member->addr, member->port, &member->hint,
 			  &found))
-		return;
+		return false;
 	member->wanted = found;
 	if (found.health == LB_HEALTH_UP && found.cut && !member->step.place)
 		begin_steps(member);
+	return true;
 }
 
 void member_forget(struct member *member)
@@ -146,8 +147,9 @@ void member_take(struct member *member, __u8 reason, __u16 detail, __u32 took_us
 	bool is_other, is_new;
 	__u8 health;
 
-	if (!member->has_verdict)
-		member_adopt(member);
+	/* Before the command that adds it has come so far, nobody knows how it begins. */
+	if (!member->has_verdict && !member_adopt(member))
+		return;
 	if (verdict == LB_CHECK_GOOD && passive_holds(member)) {
 		member->good = 0;
 		return;
@@ -213,7 +215,7 @@ static void compare(struct member *member, void *arg)
 	struct lb_backend_health found;
 
 	if (!member->has_verdict) {
-		member_adopt(member);
+		(void)member_adopt(member);
 		return;
 	}
 	if (lb_get_health(lbd.lb, member->service, &member->addr, member->port, &member->hint,
