@@ -98,6 +98,7 @@ live_cut() {
 
 # A firewall before the server says so to whoever begins a connection.
 die_rejected() {
+	in_ns s2 sysctl -qw net.ipv4.icmp_ratelimit=0 # else it says so to few of them
 	in_ns s2 nft 'add table inet wall; add chain inet wall in { type filter hook input priority 0; };
 		add rule inet wall in tcp dport 5001 tcp flags & (syn | ack) == syn reject with icmpx type port-unreachable'
 }
@@ -256,7 +257,7 @@ main() {
 	check "a stopped server" dies stopped on "live_unanswered"
 	check "a cut cable, by checks only" dies cut off "connect_timeout unreachable"
 	check "a cut cable" dies cut on live_unanswered
-	check "a firewall that rejects" dies rejected on live_unreachable
+	check "a firewall that rejects" dies rejected on "live_unreachable unreachable"
 	check "failed connections are counted" counted
 	check "a port scan beside clients" scanned good
 	check "a port scan alone" scanned_alone
