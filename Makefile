@@ -23,6 +23,7 @@ TLS_LIBS := -lssl -lcrypto
 LIBLB_SRC := $(wildcard user/liblb/*.c)
 COMMON_SRC := $(wildcard user/common/*.c)
 JSON_SRC := $(wildcard user/json/*.c)
+EDIT_SRC := $(wildcard user/edit/*.c)
 LBCTL_SRC := $(wildcard user/lbctl/*.c)
 LBCACHE_SRC := $(filter-out user/lbcache/main.c,$(wildcard user/lbcache/*.c))
 LBD_SRC := $(wildcard user/lbd/*.c)
@@ -69,7 +70,7 @@ $(B)/liblb.a: $(LIBLB_OBJ)
 $(B)/liblb.so.0: $(LIBLB_OBJ)
 	$(CC) $(LDFLAGS) -shared -Wl,-soname,liblb.so.0 -o $@ $^ $(LIBS)
 
-lbctl: $(call objects,$(LBCTL_SRC) $(JSON_SRC) $(COMMON_SRC)) $(B)/liblb.a
+lbctl: $(call objects,$(LBCTL_SRC) $(JSON_SRC) $(EDIT_SRC) $(COMMON_SRC)) $(B)/liblb.a
 	$(CC) $(LDFLAGS) -o $@ $^ $(LIBS) -ljansson $(TLS_LIBS)
 
 $(B)/lbcache.a: $(call objects,$(LBCACHE_SRC))

@@ -120,3 +120,9 @@ json_t *maps_json(const struct lb_status *status)
 	}
 	return array;
 }
+
+json_t *change_json(const char *action, const char *service, const char *backend)
+{
+	return json_pack("[{s:s, s:s, s:s?}]", "action", action, "service", service, "backend",
+			 backend);
+}

@@ -24,6 +24,9 @@ json_t *health_json(const struct lb_service_config *service,
 		    const struct lb_backend_config *backend,
 		    const struct lb_backend_health *health);
 json_t *event_json(const struct lb_event *event);
+/* What was changed: "add", "set", "del", "drain" or "ready", and of which object; backend may be
+ * NULL. */
+json_t *change_json(const char *action, const char *service, const char *backend);
 /* Milliseconds since the last change of health. */
 __u64 health_age_ms(const struct lb_backend_health *health);
 const char *verdict_name(enum lb_verdict verdict); /* "sent", "passed", "dropped" */

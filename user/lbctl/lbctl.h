@@ -12,6 +12,7 @@
 #include "common/cleanup.h"
 #include "common/number.h"
 #include "common/table.h"
+#include "edit/words.h"
 #include "json/objects.h"
 #include "liblb.h"
 
@@ -24,12 +25,6 @@ enum exit_code {
 struct lbctl { /* the global options */
 	bool is_json, is_verbose, is_quiet;
 	const char *netns;
-};
-
-/* The words after the object that are still to be read. */
-struct words {
-	char **next;	    /* ends with NULL */
-	const char *object; /* for messages: "service add" */
 };
 
 struct verb {
@@ -74,24 +69,10 @@ int print_json(json_t *json);
 
 /* A word that must be there, or NULL after a line that says what is missing. */
 const char *word_need(struct words *words, const char *what);
-/* The next word, or NULL at the end. */
-const char *word_take(struct words *words);
 /* EXIT_USAGE if words are left. */
 int words_end(const struct words *words);
-
-/* One "name value" pair; take answers a negative errno for a value that is none. */
-struct setting {
-	const char *name, *expected;
-	int (*take)(void *into, const char *value);
-};
-
 /* Reads all words as pairs. settings ends with an entry without name. */
 int words_settings(struct words *words, const struct setting *settings, void *into);
-/* The next of a list with commas between; false for one that is too long. *list is NULL after the
- * last. */
-bool word_of_list(const char **list, char *word, size_t size);
-int word_number(const char *value, __u32 low, __u32 high, __u32 *out);
-int word_switch(const char *value, bool *out); /* on, off */
 
 /* ---- session.c ------------------------------------------------------------------------------- */
 
@@ -115,9 +96,6 @@ void session_end(struct session *session);
 
 /* EXIT_REFUSED after a line if there is none of that name. */
 int session_find_service(struct session *session, const char *name, struct lb_service_config **out);
-/* text is ADDR[:PORT]; the port may be left out where the address is the service's only one. */
-int session_find_backend(struct lb_service_config *service, const char *text,
-			 struct lb_backend_config **out);
 /* A note for each service (or the one named) with more backends than its table spreads evenly. */
 void session_note_slots(const struct lbctl *ctl, const struct lb_config *config, const char *name);
 /* The live figures; *out is NULL, and the answer EXIT_OK, where nothing is attached. */

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "edit/backend.h"
 #include "lbctl.h"
 
 int session_begin(struct session *session, const struct lbctl *ctl, bool is_change)
@@ -37,8 +38,7 @@ int session_change(struct session *session, const char *action, const char *serv
 
 	if (code || !session->ctl->is_json)
 		return code;
-	return print_json(json_pack("[{s:s, s:s, s:s?}]", "action", action, "service", service,
-				    "backend", backend));
+	return print_json(change_json(action, service, backend));
 }
 
 void session_end(struct session *session)
@@ -53,59 +53,9 @@ void session_end(struct session *session)
 
 int session_find_service(struct session *session, const char *name, struct lb_service_config **out)
 {
-	*out = lb_config_find_service(session->config, name);
-	if (*out)
-		return EXIT_OK;
-	return refuse("service %s does not exist; 'lbctl service list' shows those that do", name);
-}
-
-/* The backend with this address, if there is one only. */
-static int find_by_address(struct lb_service_config *service, const union lb_addr *addr,
-			   struct lb_backend_config **out)
-{
-	struct lb_backend_config *found = NULL;
-	char first[LB_ADDR_TEXT_SIZE], second[LB_ADDR_TEXT_SIZE];
-
-	for (unsigned int i = 0; i < service->backend_count; i++) {
-		struct lb_backend_config *backend = &service->backends[i];
-
-		if (!lb_addr_is_equal(&backend->addr, addr))
-			continue;
-		if (found)
-			return refuse(
-				"backend %s is in service %s more than once (%s, %s); name "
-				"the port too",
-				lb_addr_format(addr, (char[LB_ADDR_TEXT_SIZE]){ 0 }), service->name,
-				lb_endpoint_format(addr, lb_backend_port(service, found), first),
-				lb_endpoint_format(addr, lb_backend_port(service, backend),
-						   second));
-		found = backend;
-	}
-	*out = found;
-	return EXIT_OK;
-}
-
-int session_find_backend(struct lb_service_config *service, const char *text,
-			 struct lb_backend_config **out)
-{
-	struct lb_error err;
-	union lb_addr addr;
-	bool has_port;
-	__u16 port;
-	int code = EXIT_OK;
-
-	if (lb_endpoint_parse(text, &addr, &port, &has_port, &err))
-		return refuse_usage("backend: %s", err.text);
-	*out = NULL;
-	if (has_port)
-		*out = lb_config_find_backend(service, &addr, port);
-	else
-		code = find_by_address(service, &addr, out);
-	if (code || *out)
-		return code;
-	return refuse("backend %s is not in service %s; 'lbctl backend list %s' shows those that "
-		      "are",
-		      text, service->name, service->name);
+	return edit_find_service(session->config, name, out, &session->err)
+		       ? refuse_error(&session->err)
+		       : EXIT_OK;
 }
 
 void session_note_slots(const struct lbctl *ctl, const struct lb_config *config, const char *name)

@@ -1,104 +1,28 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* The words after the object: reading them one by one, and as "name value" pairs by a table. */
-#include <errno.h>
-#include <stdio.h>
-#include <string.h>
-
+/* The words after the object: what is not understood is said, and ends the command. */
 #include "lbctl.h"
-
-const char *word_take(struct words *words)
-{
-	return *words->next ? *words->next++ : NULL;
-}
 
 const char *word_need(struct words *words, const char *what)
 {
-	const char *word = word_take(words);
+	struct lb_error err;
+	const char *word;
 
-	if (!word || !word[0]) {
-		(void)refuse_usage("%s: %s is missing; see 'lbctl %s help'", words->object, what,
-				   words->object);
-		return NULL;
-	}
-	return word;
+	if (!words_require(words, what, &word, &err))
+		return word;
+	(void)refuse_usage("%s", err.text);
+	return NULL;
 }
 
 int words_end(const struct words *words)
 {
-	if (!*words->next)
-		return EXIT_OK;
-	return refuse_usage("%s: unexpected '%s', expected nothing more", words->object,
-			    *words->next);
-}
+	struct lb_error err;
 
-static int refuse_word(const struct words *words, const char *word, const struct setting *settings)
-{
-	char names[256] = "";
-	size_t len = 0;
-
-	for (const struct setting *setting = settings; setting->name && len < sizeof(names);
-	     setting++)
-		len += (size_t)snprintf(names + len, sizeof(names) - len, "%s%s", len ? ", " : "",
-					setting->name);
-	return refuse_usage("%s: unknown word '%s', expected one of: %s", words->object, word,
-			    names);
+	return words_finish(words, &err) ? refuse_usage("%s", err.text) : EXIT_OK;
 }
 
 int words_settings(struct words *words, const struct setting *settings, void *into)
 {
-	const char *word, *value;
-	unsigned int seen = 0;
+	struct lb_error err;
 
-	while ((word = word_take(words))) {
-		const struct setting *setting = settings;
-
-		while (setting->name && strcmp(setting->name, word))
-			setting++;
-		if (!setting->name)
-			return refuse_word(words, word, settings);
-		value = word_take(words);
-		if (!value)
-			return refuse_usage("%s: '%s' has no value, expected %s", words->object,
-					    word, setting->expected);
-		if (seen & 1u << (setting - settings))
-			return refuse_usage("%s: '%s' is given twice", words->object, word);
-		seen |= 1u << (setting - settings);
-		if (setting->take(into, value))
-			return refuse_usage("%s: %s '%s' is not possible, expected %s",
-					    words->object, word, value, setting->expected);
-	}
-	return EXIT_OK;
-}
-
-bool word_of_list(const char **list, char *word, size_t size)
-{
-	const size_t len = strcspn(*list, ",");
-
-	if (len >= size)
-		return false;
-	memcpy(word, *list, len);
-	word[len] = '\0';
-	*list = (*list)[len] ? *list + len + 1 : NULL;
-	return true;
-}
-
-int word_number(const char *value, __u32 low, __u32 high, __u32 *out)
-{
-	uint64_t number;
-	int ret = number_parse(value, low, high, &number);
-
-	if (!ret)
-		*out = (__u32)number;
-	return ret;
-}
-
-int word_switch(const char *value, bool *out)
-{
-	if (!strcmp(value, "on"))
-		*out = true;
-	else if (!strcmp(value, "off"))
-		*out = false;
-	else
-		return -EINVAL;
-	return 0;
+	return words_pairs(words, settings, into, &err) ? refuse_usage("%s", err.text) : EXIT_OK;
 }
