@@ -108,6 +108,13 @@ $(B)/fuzz/%: tests/fuzz/%.c $(FUZZ_SRC) $(HEADERS)
 	$(CLANG) $(CPPFLAGS) $(FUZZ_FLAGS) $(filter %.c,$^) -o $@
 	$(CLANG) $(CPPFLAGS) $(FUZZ_FLAGS) -DPLANTED $(filter %.c,$^) -o $@-planted
 
+# Other parsers to compare ours with: a library, and sources that Debian ships (node-llhttp).
+LLHTTP ?= /usr/share/llhttp
+PEER_SRC := $(wildcard tests/fuzz/peer_*.c)
+
+$(B)/fuzz/fuzz_peers: FUZZ_FLAGS += -I/usr/share/include -I/usr/share/include/llhttp -lhttp_parser
+$(B)/fuzz/fuzz_peers: $(PEER_SRC) $(wildcard $(LLHTTP)/*.c) tests/fuzz/peer.h
+
 $(B)/tests/commit_bench: tests/bench/commit_bench.c tests/datapath/world.c tests/datapath/frame.c $(B)/liblb.a $(HEADERS)
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) -Itests/datapath $(CFLAGS) $(filter %.c,$^) $(B)/liblb.a -o $@ $(LIBS) -lcmocka

@@ -118,8 +118,9 @@ static int unchunk(const char *text, size_t len, size_t step, char *out, size_t 
 
 static void rfc9112_7_1_chunked_coding(void **state)
 {
-	static const char text[] = "3\r\nabc\r\n0A;x=\"y z\" ;z\r\n0123456789\r\n1 ;a\r\n!\r\n"
-				   "0\r\nTrailer: x\r\n\r\nnext";
+	static const char text[] =
+		"3\r\nabc\r\n0A;x=\"y\\\" z\";z=a;b\r\n0123456789\r\n1;a\r\n!\r\n"
+		"0\r\nTrailer: x\r\n\r\nnext";
 	size_t used = 0;
 	char out[64];
 
@@ -150,6 +151,17 @@ static void rfc9112_7_1_bad_chunks(void **state)
 		"1;x\na\r\n",
 		"1;x\ry\r\n",
 		"1;\0\r\n",
+		"1;\r\na\r\n",
+		"1;;a\r\na\r\n",
+		"1;a=\r\na\r\n",
+		"1;a=b=c\r\na\r\n",
+		"1;\xc3\xa4\r\na\r\n",
+		"1;a=\"b\"c\r\na\r\n",
+		"1;a=b\"c\"\r\na\r\n",
+		"1;a=\"b\r\n\"\r\na\r\n",
+		"1;a=\"b\\\r\n\"\r\na\r\n",
+		"1 ;a\r\na\r\n",
+		"1;a =b\r\na\r\n",
 		"0\r\n: x\r\n",
 		"0\r\nA b: x\r\n",
 		"0\r\nA: x\n\n",

@@ -12,8 +12,13 @@
 enum state {
 	SIZE_FIRST, /* a digit must come */
 	SIZE,
-	EXTENSION_BLANK, /* blanks after the size: only an extension may follow */
-	EXTENSION,
+	NAME_FIRST, /* of an extension; a byte of its name must come */
+	NAME,
+	WORD_FIRST, /* behind "=" */
+	WORD,
+	QUOTED,
+	QUOTED_PAIR, /* behind a backslash */
+	QUOTED_END,
 	SIZE_LF,
 	BODY,
 	BODY_CR,
@@ -42,28 +47,57 @@ static int take_size(struct http_chunked *chunked, char c)
 	} else if (c == '\r') {
 		chunked->state = SIZE_LF;
 	} else if (c == ';') {
-		chunked->state = EXTENSION;
-	} else if (http_is(c, HTTP_C_BLANK)) {
-		chunked->state = EXTENSION_BLANK;
+		chunked->state = NAME_FIRST;
 	} else {
 		return -EBADMSG;
 	}
 	return 0;
 }
 
+static bool is_in_quotes(enum state state)
+{
+	return state == QUOTED || state == QUOTED_PAIR;
+}
+
+static int take_quoted(struct http_chunked *chunked, char c)
+{
+	if (!http_is(c, HTTP_C_VALUE))
+		return -EBADMSG;
+	if (chunked->state == QUOTED_PAIR)
+		chunked->state = QUOTED;
+	else if (c == '\\')
+		chunked->state = QUOTED_PAIR;
+	else if (c == '"')
+		chunked->state = QUOTED_END;
+	return 0;
+}
+
+/*
+ * RFC 9112 7.1.1, without the blanks that it lets a recipient tolerate: parsers differ about them,
+ * and nobody sends them.
+ */
 static int take_extension(struct http_chunked *chunked, char c)
 {
-	if (chunked->state == EXTENSION_BLANK) {
-		if (c == ';')
-			chunked->state = EXTENSION;
-		else if (!http_is(c, HTTP_C_BLANK))
-			return -EBADMSG;
-	} else if (c == '\r') {
-		chunked->state = SIZE_LF;
-	} else if (!http_is(c, HTTP_C_VALUE)) {
+	const enum state state = chunked->state;
+	const bool is_first = state == NAME_FIRST || state == WORD_FIRST;
+
+	if (++chunked->extra > EXTRA_MAX)
 		return -EBADMSG;
-	}
-	return ++chunked->extra > EXTRA_MAX ? -EBADMSG : 0;
+	if (is_in_quotes(state))
+		return take_quoted(chunked, c);
+	if (http_is(c, HTTP_C_TOKEN) && state != QUOTED_END)
+		chunked->state = state == NAME_FIRST || state == NAME ? NAME : WORD;
+	else if (c == '"' && state == WORD_FIRST)
+		chunked->state = QUOTED;
+	else if (c == '=' && state == NAME)
+		chunked->state = WORD_FIRST;
+	else if (c == ';' && !is_first)
+		chunked->state = NAME_FIRST;
+	else if (c == '\r' && !is_first)
+		chunked->state = SIZE_LF;
+	else
+		return -EBADMSG;
+	return 0;
 }
 
 static int take_trailer(struct http_chunked *chunked, char c)
@@ -112,8 +146,13 @@ static int take_byte(struct http_chunked *chunked, char c)
 	case SIZE_FIRST:
 	case SIZE:
 		return take_size(chunked, c);
-	case EXTENSION_BLANK:
-	case EXTENSION:
+	case NAME_FIRST:
+	case NAME:
+	case WORD_FIRST:
+	case WORD:
+	case QUOTED:
+	case QUOTED_PAIR:
+	case QUOTED_END:
 		return take_extension(chunked, c);
 	case BODY_CR:
 		chunked->state = BODY_LF;
