@@ -82,17 +82,17 @@ lbcache: $(B)/user/lbcache/main.o $(B)/lbcache.a $(call objects,$(COMMON_SRC)) $
 
 $(B)/user/lbd/page.o: user/lbd/dashboard.html
 
-lbd: $(call objects,$(LBD_SRC) $(JSON_SRC)) $(B)/liblb.a
+lbd: $(call objects,$(LBD_SRC) $(JSON_SRC) $(EDIT_SRC) user/common/number.c) $(B)/liblb.a
 	$(CC) $(LDFLAGS) -o $@ $^ $(LIBS) -ljansson -lmicrohttpd -lcurl -lcap-ng -lseccomp -lsystemd
 
-HEADERS := $(wildcard include/*.h bpf/*.h user/liblb/*.h user/common/*.h user/lbcache/*.h tests/datapath/*.h)
+HEADERS := $(wildcard include/*.h bpf/*.h user/liblb/*.h user/common/*.h user/edit/*.h user/lbcache/*.h tests/datapath/*.h)
 
 # One cmocka program a file; the archive gives each just what it calls.
 $(B)/tests/%: tests/unit/%.c $(B)/liblb.a $(B)/lbcache.a $(HEADERS)
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) -Ibpf $(CFLAGS) $< $(call objects,$(COMMON_SRC)) $(B)/lbcache.a $(B)/liblb.a -o $@ $(LIBS) $(TLS_LIBS) -lcmocka -lm
+	$(CC) $(CPPFLAGS) -Ibpf $(CFLAGS) $< $(call objects,$(EDIT_SRC) $(COMMON_SRC)) $(B)/lbcache.a $(B)/liblb.a -o $@ $(LIBS) $(TLS_LIBS) -ljansson -lcmocka -lm
 
-$(UNIT_TESTS): $(call objects,$(COMMON_SRC))
+$(UNIT_TESTS): $(call objects,$(EDIT_SRC) $(COMMON_SRC))
 
 $(B)/tests/%: tests/datapath/%.c $(filter-out tests/datapath/test_%.c,$(wildcard tests/datapath/*.c)) $(B)/liblb.a $(HEADERS)
 	@mkdir -p $(@D)

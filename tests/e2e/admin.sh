@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-only
-# lbd's admin port: metrics that promtool takes, the figures of lbctl -j, nothing that changes, and the
+# lbd's admin port as it is read: metrics that promtool takes, the figures of lbctl -j, and the
 # dashboard in a headless browser. The picture of it is left in build/dashboard.png.
 # shellcheck source-path=SCRIPTDIR source=common.sh
 source "$(dirname "$0")/common.sh"

@@ -6,6 +6,7 @@
 source "$(dirname "$0")/common.sh"
 
 INIT=/lib/systemd/systemd
+GROUP=64321 # that of lbd's socket, by its number
 MACHINE='' # its pid
 CONSOLE='' # the writing end of its terminal
 
@@ -25,9 +26,11 @@ write_machine() {
 	done
 	cp "$WORK/units/basic.target" "$WORK/units/machine.target"
 	mkfifo "$WORK/console"
+	{ grep -v ^lbd: /etc/group && echo "lbd:x:$GROUP:"; } >"$WORK/group"
 	cat >"$WORK/machine" <<-MACHINE
 		set -e
 		mount --make-rprivate /
+		mount --bind "$WORK/group" /etc/group
 		mount -t tmpfs opt /opt
 		make -s -C "$ROOT" install PREFIX=/opt/lb
 		cp /opt/lb/lib/systemd/system/*.service "$WORK/units/"
@@ -131,6 +134,34 @@ is_confined() {
 	done; [ -n "$found" ]' _ "$pid"
 }
 
+# drains_as GROUP: a user of that group asks for it at the socket.
+drains_as() {
+	inside setpriv --reuid 54321 --regid "$1" --clear-groups curl -sSf --unix-socket /run/lbctl/lbd.sock \
+		-H 'Content-Type: application/json' -d '{"service": "web", "backend": "192.0.2.11"}' \
+		http://lbd/api/v1/backend/drain
+}
+
+is_drained() {
+	lb config show | grep -c 'drain' || true
+}
+
+# With the unit's rights, by who is in the group.
+changes_backends() {
+	[ "$(inside stat -c '%a %u %g' /run/lbctl/lbd.sock)" = "660 0 $GROUP" ]
+	! drains_as 54321 || {
+		echo "somebody outside the group has changed something"
+		return 1
+	}
+	[ "$(is_drained)" = 0 ]
+	drains_as "$GROUP"
+	[ "$(is_drained)" = 1 ]
+	lb backend ready web 192.0.2.11
+	# What a filter is loaded for.
+	inside curl -sSf --unix-socket /run/lbctl/lbd.sock -H 'Content-Type: application/json' \
+		-d '{"service": "web", "backend": "127.0.0.1:5000", "mode": "local"}' http://lbd/api/v1/backend/add
+	lb backend del web 127.0.0.1:5000
+}
+
 sees_death() {
 	stop_label nginx-s2
 	wait_for 10 is_health down 1
@@ -180,6 +211,7 @@ hung_comes_back() {
 stops() {
 	inside systemctl stop lbd
 	[ "$(value ActiveState) $(value Result)" = "inactive success" ]
+	! inside test -e /run/lbctl/lbd.sock || return 1
 	is_health up 2
 }
 
@@ -248,6 +280,7 @@ main() {
 	start_machine
 	check "the unit starts and checks backends" started
 	check "it is confined" is_confined
+	check "backends are changed at its socket, by its group" changes_backends
 	check "a server that dies and returns is seen" sees_death
 	check "reload" reloads
 	check "killed, it comes back" killed_comes_back

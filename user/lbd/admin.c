@@ -1,33 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The admin port, by libmicrohttpd in lbd's own event loop: metrics, the figures that lbctl -j
- * prints, and a page that shows them. Only GET: who may change something uses lbctl.
+ * What the admin port has to read: metrics, the figures that lbctl -j prints, and a page that shows
+ * them.
  */
-#include "admin.h"
-
-#include <arpa/inet.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
-#include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
-#include <unistd.h>
 
-#include <microhttpd.h>
-
+#include "admin.h"
 #include "json/objects.h"
-#include "lbd.h"
-
-#define CONNECTIONS 32u
-#define IDLE_S 10u
-#define BACKLOG 64
-
-static int listen_fd = -1;
-static struct MHD_Daemon *server;
-static struct watch server_watch;
-static struct timer server_timer;
 
 /* ---- what is answered -------------------------------------------------------------------------
  */
@@ -116,8 +97,6 @@ static int print_chart_library(FILE *out)
 	return fputs(chart_library_text, out) < 0 ? -EIO : 0;
 }
 
-#define TEXT "text/plain; charset=utf-8"
-#define JSON "application/json"
 #define METRICS "/metrics"
 
 /* Either text or JSON. Below /api/v1/ the path is the words of lbctl -j. */
@@ -129,13 +108,13 @@ static const struct resource {
 	{ "/", "text/html; charset=utf-8", print_page, NULL },
 	{ "/d3.js", "text/javascript; charset=utf-8", print_chart_library, NULL },
 	{ METRICS, "text/plain; version=0.0.4; charset=utf-8", metrics_print, NULL },
-	{ "/healthz", TEXT, print_health, NULL },
-	{ "/api/v1/stats", JSON, NULL, get_stats },
-	{ "/api/v1/stats/services", JSON, NULL, get_services },
-	{ "/api/v1/stats/backends", JSON, NULL, get_backends },
-	{ "/api/v1/stats/drops", JSON, NULL, get_drops },
-	{ "/api/v1/health", JSON, NULL, get_health },
-	{ "/api/v1/health/log", JSON, NULL, get_log },
+	{ "/healthz", TYPE_TEXT, print_health, NULL },
+	{ "/api/v1/stats", TYPE_JSON, NULL, get_stats },
+	{ "/api/v1/stats/services", TYPE_JSON, NULL, get_services },
+	{ "/api/v1/stats/backends", TYPE_JSON, NULL, get_backends },
+	{ "/api/v1/stats/drops", TYPE_JSON, NULL, get_drops },
+	{ "/api/v1/health", TYPE_JSON, NULL, get_health },
+	{ "/api/v1/health/log", TYPE_JSON, NULL, get_log },
 };
 
 static const struct resource *find(const char *path)
@@ -174,13 +153,17 @@ static char *make_text(const struct resource *resource, size_t *length)
 /* ---- HTTP -------------------------------------------------------------------------------------
  */
 
-static enum MHD_Result reply(struct MHD_Connection *connection, unsigned int status,
-			     struct MHD_Response *response, const char *type)
+enum MHD_Result admin_reply(struct MHD_Connection *connection, unsigned int status,
+			    const char *type, char *text, size_t length, const char *allow)
 {
+	struct MHD_Response *response =
+		MHD_create_response_from_buffer(length, text, MHD_RESPMEM_MUST_FREE);
 	enum MHD_Result ret;
 
-	if (!response)
+	if (!response) {
+		free(text);
 		return MHD_NO;
+	}
 	(void)MHD_add_response_header(response, "Content-Type", type);
 	(void)MHD_add_response_header(response, "Cache-Control", "no-store");
 	(void)MHD_add_response_header(response, "X-Content-Type-Options", "nosniff");
@@ -188,54 +171,53 @@ static enum MHD_Result reply(struct MHD_Connection *connection, unsigned int sta
 		response, "Content-Security-Policy",
 		"default-src 'none'; script-src 'self' 'unsafe-inline'; style-src "
 		"'unsafe-inline'; connect-src 'self'; frame-ancestors 'none'");
+	if (status == MHD_HTTP_METHOD_NOT_ALLOWED)
+		(void)MHD_add_response_header(response, "Allow", allow);
+	if (status == MHD_HTTP_UNAUTHORIZED)
+		(void)MHD_add_response_header(response, "WWW-Authenticate", "Bearer realm=\"lbd\"");
+	if (status == MHD_HTTP_SERVICE_UNAVAILABLE)
+		(void)MHD_add_response_header(response, "Retry-After", "1");
 	ret = MHD_queue_response(connection, status, response);
 	MHD_destroy_response(response);
 	return ret;
 }
 
 static enum MHD_Result refuse(struct MHD_Connection *connection, unsigned int status,
-			      const char *text)
+			      const char *line)
 {
-	return reply(
-		connection, status,
-		MHD_create_response_from_buffer(strlen(text), (void *)text, MHD_RESPMEM_PERSISTENT),
-		TEXT);
+	char *text = strdup(line);
+
+	return text ? admin_reply(connection, status, TYPE_TEXT, text, strlen(text), "GET, HEAD")
+		    : MHD_NO;
 }
 
-/* A page of somebody else whose name was made to point here asks with that name. */
-static bool is_own_name(struct MHD_Connection *connection)
+bool admin_is_own_name(const struct admin_port *port, struct MHD_Connection *connection)
 {
 	const char *host = MHD_lookup_connection_value(connection, MHD_HEADER_KIND, "Host");
 	char name[LB_ADDR_TEXT_SIZE];
 	union lb_addr addr;
 	bool has_port;
-	__u16 port;
+	__u16 number;
 
-	if (!host || !*host)
+	if (port->is_local || !host || !*host)
 		return true;
 	if (!strncmp(host, "localhost", 9) && (!host[9] || host[9] == ':'))
 		return true;
 	(void)snprintf(name, sizeof(name), "%s", host);
-	return !lb_endpoint_parse(name, &addr, &port, &has_port, NULL);
+	return !lb_endpoint_parse(name, &addr, &number, &has_port, NULL);
 }
 
-static enum MHD_Result on_request(void *arg, struct MHD_Connection *connection, const char *url,
-				  const char *method, const char *version, const char *data,
-				  size_t *data_size, void **state)
+static enum MHD_Result get(const struct admin_port *port, struct MHD_Connection *connection,
+			   const char *url, const char *method)
 {
 	const struct resource *resource;
 	size_t length;
 	char *text;
 
-	(void)arg;
-	(void)version;
-	(void)data;
-	(void)data_size;
-	(void)state;
 	if (strcmp(method, MHD_HTTP_METHOD_GET) && strcmp(method, MHD_HTTP_METHOD_HEAD))
 		return refuse(connection, MHD_HTTP_METHOD_NOT_ALLOWED,
-			      "only GET; lbctl changes things\n");
-	if (!is_own_name(connection))
+			      "only GET; lbctl changes things, and POST to /api/v1/backend/\n");
+	if (!admin_is_own_name(port, connection))
 		return refuse(connection, MHD_HTTP_FORBIDDEN, "not the name of this host\n");
 	resource = find(url);
 	if (!resource)
@@ -243,128 +225,25 @@ static enum MHD_Result on_request(void *arg, struct MHD_Connection *connection, 
 	text = make_text(resource, &length);
 	if (!text)
 		return refuse(connection, MHD_HTTP_INTERNAL_SERVER_ERROR, "out of memory\n");
-	return reply(connection, MHD_HTTP_OK,
-		     MHD_create_response_from_buffer(length, text, MHD_RESPMEM_MUST_FREE),
-		     resource->type);
+	return admin_reply(connection, MHD_HTTP_OK, resource->type, text, length, NULL);
 }
 
-/* ---- in lbd's loop ----------------------------------------------------------------------------
- */
-
-static void run_server(void)
+enum MHD_Result admin_request(void *arg, struct MHD_Connection *connection, const char *url,
+			      const char *method, const char *version, const char *data,
+			      size_t *data_size, void **state)
 {
-	MHD_UNSIGNED_LONG_LONG ms;
+	unsigned int action;
 
-	(void)MHD_run(server);
-	if (MHD_get_timeout(server, &ms) == MHD_YES)
-		(void)timers_set(&lbd.timers, &server_timer, now_ns() + ms * MS);
-	else
-		timers_cancel(&lbd.timers, &server_timer);
+	(void)version;
+	if (admin_change_find(url, &action))
+		return admin_change_request(arg, connection, action, method, data, data_size,
+					    state);
+	return get(arg, connection, url, method);
 }
 
-static void on_ready(struct watch *watch, unsigned int events)
-{
-	(void)watch;
-	(void)events;
-	run_server();
-}
-
-static void on_server_timer(struct timer *timer)
-{
-	(void)timer;
-	run_server();
-}
-
-static int bind_path(const char *path)
-{
-	struct sockaddr_un addr = { .sun_family = AF_UNIX };
-	int fd;
-
-	if (strlen(path) >= sizeof(addr.sun_path))
-		return -ENAMETOOLONG;
-	memcpy(addr.sun_path, path, strlen(path) + 1);
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	/* Of an earlier lbd: there is one for each instance. */
-	(void)unlink(path);
-	if (fd < 0 || bind(fd, (struct sockaddr *)&addr, sizeof(addr)) || chmod(path, 0660))
-		return -errno;
-	return fd;
-}
-
-static int bind_address(const union lb_addr *at, __u16 port)
-{
-	struct sockaddr_in v4 = { .sin_family = AF_INET, .sin_port = htons(port) };
-	struct sockaddr_in6 v6 = { .sin6_family = AF_INET6, .sin6_port = htons(port) };
-	const bool is_v4 = lb_addr_is_v4(at);
-	const int yes = 1;
-	int fd = socket(is_v4 ? AF_INET : AF_INET6, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	int ret;
-
-	if (fd < 0)
-		return -errno;
-	v4.sin_addr.s_addr = at->words[3];
-	memcpy(&v6.sin6_addr, at, sizeof(v6.sin6_addr));
-	(void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof(yes));
-	ret = is_v4 ? bind(fd, (struct sockaddr *)&v4, sizeof(v4))
-		    : bind(fd, (struct sockaddr *)&v6, sizeof(v6));
-	if (!ret)
-		return fd;
-	ret = -errno;
-	(void)close(fd);
-	return ret;
-}
-
-void admin_bind(const char *where)
-{
-	struct lb_error err;
-	union lb_addr addr;
-	__u16 port;
-	int fd;
-
-	if (!strcmp(where, "none"))
-		return;
-	if (where[0] == '/') {
-		fd = bind_path(where);
-	} else if (lb_endpoint_parse(where, &addr, &port, NULL, &err)) {
-		say("no admin port: %s", err.text);
-		return;
-	} else {
-		fd = bind_address(&addr, port);
-	}
-	/* Backends are checked all the same. */
-	if (fd < 0 || listen(fd, BACKLOG))
-		say("no admin port at %s: %s; choose another with '-a'", where,
-		    strerror(fd < 0 ? -fd : errno));
-	else
-		listen_fd = fd;
-}
-
-void admin_start(void)
-{
-	const union MHD_DaemonInfo *info;
-
-	if (listen_fd < 0)
-		return;
-	server = MHD_start_daemon(MHD_USE_EPOLL, 0, NULL, NULL, on_request, NULL,
-				  MHD_OPTION_LISTEN_SOCKET, listen_fd, MHD_OPTION_CONNECTION_LIMIT,
-				  CONNECTIONS, MHD_OPTION_CONNECTION_TIMEOUT, IDLE_S,
-				  MHD_OPTION_END);
-	info = server ? MHD_get_daemon_info(server, MHD_DAEMON_INFO_EPOLL_FD) : NULL;
-	if (!info) {
-		say("no admin port: libmicrohttpd does not start");
-		return;
-	}
-	server_watch = (struct watch){ .fd = -1, .ready = on_ready };
-	server_timer.fire = on_server_timer;
-	if (watch_set(&server_watch, info->epoll_fd, EPOLLIN))
-		say("no admin port: %s", strerror(errno));
-	run_server();
-}
-
-void admin_warm(void)
+void admin_warm_up(void)
 {
 	size_t length;
 
-	if (server)
-		free(make_text(find(METRICS), &length));
+	free(make_text(find(METRICS), &length));
 }

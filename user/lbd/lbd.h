@@ -22,6 +22,16 @@ enum exit_code {
 	EXIT_AGAIN = 75, /* of the worker: open everything anew, with the rights to */
 };
 
+#define ADMIN_PORTS 4
+
+/* What it was started with. */
+struct options {
+	const char *netns;
+	const char *admin[ADMIN_PORTS]; /* "ADDR:PORT", "/PATH" of a socket, or "none" */
+	unsigned int admin_count;
+	const char *token_file; /* NULL: none */
+};
+
 /* A descriptor in the epoll; ready gets the events. fd is -1 while there is none. */
 struct watch {
 	int fd;
@@ -119,9 +129,15 @@ struct lbd {
 
 extern struct lbd lbd;
 
+/* ---- parent.c: answers an exit code -----------------------------------------------------------
+ */
+
+int parent_run(const struct options *options);
+
 /* ---- worker.c -------------------------------------------------------------------------------- */
 
-int worker_run(const char *netns, const char *admin);
+/* changes: the socket by which the parent is asked for changes. */
+int worker_run(const struct options *options, int changes);
 /* Adds or changes; a negative errno. */
 int watch_set(struct watch *watch, int fd, unsigned int events);
 /* Forgets and closes. */

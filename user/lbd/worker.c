@@ -207,19 +207,19 @@ static void keep_heap(void)
 	(void)mallopt(M_TRIM_THRESHOLD, HEAP_KEPT);
 }
 
-int worker_run(const char *netns, const char *admin)
+int worker_run(const struct options *options, int changes)
 {
 	struct lb_error err;
 
 	keep_heap();
-	lbd.netns = netns;
+	lbd.netns = options->netns;
 	lbd.exit = -1;
 	if (open_all(&err)) {
 		say("%s", err.text);
 		return EXIT_REFUSED;
 	}
 	through_open();
-	admin_bind(admin);
+	admin_bind(options);
 	if (rights_of_worker(&err)) {
 		say("%s", err.text);
 		return EXIT_REFUSED;
@@ -228,7 +228,7 @@ int worker_run(const char *netns, const char *admin)
 	lbd.sync.fire = on_sync;
 	lbd.beat.fire = on_beat;
 	on_beat(&lbd.beat);
-	admin_start();
+	admin_start(changes);
 	if (lb_is_loaded(lbd.lb))
 		load_document();
 	say_event("%s: %u backends of services, %u to be checked",
