@@ -32,8 +32,8 @@ struct message {
 	struct http_head head;
 	const char *bytes;
 	bool is_whole; /* with its body */
-	/* A chunk's extension behind one with a value, which llhttp does not know. */
-	bool has_second_extension;
+	/* A chunk's extension behind one with a value, or in quotes: llhttp does not know all. */
+	bool has_odd_extension;
 	size_t len; /* of the head, and of the body if it is whole */
 	struct peer_bytes fields, body;
 };
@@ -49,6 +49,7 @@ static void read_chunks(struct message *message, size_t size, bool *is_bad)
 	const char *const body = message->bytes + message->len, *value;
 	struct http_chunked chunked = { 0 };
 	struct text piece;
+	size_t left;
 
 	while (message->len < size && !chunked.is_done) {
 		ssize_t ret = http_chunk_take(&chunked, message->bytes + message->len,
@@ -63,8 +64,9 @@ static void read_chunks(struct message *message, size_t size, bool *is_bad)
 		message->len += (size_t)ret;
 	}
 	value = memchr(body, '=', message->len - (size_t)(body - message->bytes));
-	message->has_second_extension =
-		value && memchr(value, ';', message->len - (size_t)(value - message->bytes));
+	left = value ? message->len - (size_t)(value - message->bytes) : 0;
+	message->has_odd_extension =
+		value && (memchr(value, ';', left) || memchr(value, '"', left));
 	message->is_whole = chunked.is_done;
 }
 
@@ -156,8 +158,7 @@ static bool is_excused(const struct named_peer *peer, const struct message *mess
 	/* They read trailers as if they were fields of the head; ours are dropped unread. */
 	if (peer->said.is_head_whole && is_about_framing(peer->said.refusal))
 		return true;
-	return peer->parse == peer_llhttp ? message->has_second_extension
-					  : has_longer_coding(message);
+	return peer->parse == peer_llhttp ? message->has_odd_extension : has_longer_coding(message);
 }
 
 static void compare(struct named_peer *peer, const struct message *message, const char *bytes)
