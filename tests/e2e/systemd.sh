@@ -269,6 +269,50 @@ cache_stops() {
 	from client 5 curl -sS -o /dev/null "http://$VIP4/"
 }
 
+# ---- lbcache by itself, at a socket of systemd's -------------------------------------------------
+
+page() {
+	from client 5 curl -sS --max-time 10 -D - -o /dev/null "http://192.0.2.1:8081/" | grep -i '^cache-status: lbcache; '
+}
+
+socket_started() {
+	printf '[Unit]\nDefaultDependencies=no\n[Socket]\nListenStream=192.0.2.1:8081\n' >"$WORK/units/pages.socket"
+	cat >"$WORK/units/pages.service" <<-UNIT
+		[Unit]
+		DefaultDependencies=no
+		StartLimitIntervalSec=0
+		[Service]
+		Type=notify
+		ExecStart=/opt/lb/sbin/lbcache --listen systemd --ttl 60 --control /run/pages.sock \
+			--backend $(backend_of 4 s1 "$(server_port s1)")
+		Restart=always
+		RestartSec=200ms
+		StandardError=append:$WORK/pages.log
+	UNIT
+	inside systemctl daemon-reload
+	inside systemctl start pages.socket
+	[ "$(value ActiveState pages)" = inactive ]
+	page # the first client starts it
+	[ "$(value ActiveState pages)" = active ]
+	page | grep hit >/dev/null
+}
+
+# Who comes while there is none waits for the next one.
+socket_outlives_it() {
+	local before
+
+	for _ in 1 2 3 4 5; do
+		before=$(main_pid pages)
+		inside kill -9 "$before"
+		page
+		is_another "$before" pages
+	done
+	inside systemctl restart pages
+	page
+	inside systemctl stop pages.socket pages
+	! page || return 1
+}
+
 main() {
 	[ -x "$INIT" ] || {
 		skip "the systemd unit" "no $INIT here"
@@ -290,6 +334,8 @@ main() {
 	check "lbcache killed, it comes back" cache_killed_comes_back
 	check "lbcache hung, the watchdog brings it back" cache_hung_comes_back
 	check "lbcache stopped, the backends answer" cache_stops
+	check "lbcache at a socket of systemd's, by itself" socket_started
+	check "killed, its clients wait at the socket" socket_outlives_it
 }
 
 main

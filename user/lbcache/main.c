@@ -17,6 +17,7 @@
 #include "fill.h"
 #include "handover.h"
 #include "join.h"
+#include "listen.h"
 #include "log.h"
 #include "metrics.h"
 #include "options.h"
@@ -33,27 +34,6 @@ static int refuse(const char *what, int error)
 {
 	(void)fprintf(stderr, "lbcache: %s: %s\n", what, strerror(error));
 	return 1;
-}
-
-/* A socket of a group that the kernel spreads connections over, one for each thread. */
-static int open_listener(const union address *address)
-{
-	const int one = 1;
-	int fd = socket(address->any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-
-	if (fd < 0)
-		return -errno;
-	(void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
-	(void)setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &one, sizeof(one));
-	if (address->any.sa_family == AF_INET6)
-		(void)setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof(one));
-	if (bind(fd, &address->any, address_size(address)) || listen(fd, 4096)) {
-		int ret = -errno;
-
-		(void)close(fd);
-		return ret;
-	}
-	return fd;
 }
 
 /* The control socket's place is the instance's; entering it also enters its namespace. */
@@ -135,30 +115,6 @@ static void add_alone(struct server *server, const struct options *options)
 		candidates_add(service->candidates, &options->backends[i], 1, SIGN_NOWHERE);
 }
 
-static int listen_all(struct server *server)
-{
-	for (unsigned int i = 0; i < server->service_count; i++) {
-		struct service *service = &server->services[i];
-		char text[ADDRESS_TEXT_SIZE];
-
-		/* Some may have been taken over. */
-		while (service->listener_count < server->worker_count) {
-			int fd = open_listener(&service->listen);
-
-			if (fd < 0)
-				return refuse(address_format(&service->listen, text), -fd);
-			service->listeners[service->listener_count++] = fd;
-		}
-		for (unsigned int n = 0; n < service->listener_count; n++) {
-			struct worker *worker = server->workers[n % server->worker_count];
-
-			if (worker_listen(worker, service, service->listeners[n]))
-				return refuse("listening", ENOMEM);
-		}
-	}
-	return 0;
-}
-
 /* Two descriptors a client, and some. */
 static void raise_descriptors(const struct options *options)
 {
@@ -208,6 +164,8 @@ int main(int argc, char **argv)
 		add_alone(server, &options);
 	else if (join_prepare(server, &options))
 		return 1;
+	if (options.is_inheriting && listen_inherit(server, &server->services[0]))
+		return 1;
 	if (options.cert_count) {
 		ret = reader_start(&options);
 		if (ret)
@@ -231,9 +189,8 @@ int main(int argc, char **argv)
 		if (ret)
 			return refuse("thread", -ret);
 	}
-	ret = options.is_joined ? 0 : listen_all(server);
-	if (ret)
-		return ret;
+	if (!options.is_joined && listen_all(server))
+		return 1;
 	ret = options.is_joined ? join_start(server, before >= 0) : 0;
 	if (ret)
 		return refuse("joining the datapath", -ret);

@@ -18,7 +18,7 @@ static const char usage[] =
 	"on'\n"
 	"       lbcache --listen ADDR:PORT --backend ADDR:PORT… [OPTIONS]        by itself\n\n"
 	"  -n, --netns NAME      in the namespace that 'ip netns' calls NAME\n"
-	"  --listen ADDR:PORT    take clients here\n"
+	"  --listen ADDR:PORT    take clients here; 'systemd': at the sockets of its .socket unit\n"
 	"  --backend ADDR:PORT   fetch from here; may be given several times\n"
 	"  --cert FILE           take clients in TLS by this certificate; may be given several "
 	"times\n"
@@ -213,7 +213,9 @@ static void take(int letter, struct options *out)
 {
 	switch (letter) {
 	case O_LISTEN:
-		read_address("--listen", &out->listen);
+		out->is_inheriting = !strcmp(optarg, "systemd");
+		if (!out->is_inheriting)
+			read_address("--listen", &out->listen);
 		break;
 	case O_BACKEND:
 		if (out->backend_count == BACKENDS_MAX)
@@ -279,6 +281,7 @@ static void take(int letter, struct options *out)
 void options_read(int argc, char **argv, struct options *out)
 {
 	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
+	bool has_listen;
 	int letter;
 
 	*out = (struct options){
@@ -300,7 +303,8 @@ void options_read(int argc, char **argv, struct options *out)
 	}
 	if (optind < argc)
 		refuse("unexpected '%s'", argv[optind]);
-	out->is_joined = !out->listen.any.sa_family && !out->backend_count;
+	has_listen = out->is_inheriting || out->listen.any.sa_family;
+	out->is_joined = !has_listen && !out->backend_count;
 	if (out->is_joined && (out->rules.standard.ttl || out->rules.count))
 		refuse("--ttl and --pass are for --listen: of a service 'lbctl cache' says them");
 	if (out->is_joined && (out->cert_count || out->is_backend_tls || out->verify))
@@ -310,7 +314,7 @@ void options_read(int argc, char **argv, struct options *out)
 		refuse("--backend-tls needs --cert: without it nobody is met in TLS");
 	if (out->verify && !out->is_backend_tls)
 		refuse("--verify is for --backend-tls");
-	if (!out->is_joined && !out->listen.any.sa_family)
+	if (!out->is_joined && !has_listen)
 		refuse("--listen is missing: there is nowhere to take clients");
 	if (!out->is_joined && !out->backend_count)
 		refuse("--backend is missing: there is nobody to fetch from");

@@ -9,7 +9,8 @@
 struct options {
 	const char *netns, *log_path, *control_path, *user;
 	bool is_log_json, is_taking_over;
-	bool is_joined; /* to the datapath */
+	bool is_joined;	    /* to the datapath */
+	bool is_inheriting; /* its listening sockets from systemd */
 	unsigned int threads;
 	struct limits limits;
 	union address listen, metrics, redis; /* without family: none */
