@@ -29,7 +29,7 @@ inside() {
 		! is_ready || break
 		sleep 0.05
 	done
-	TMPDIR=$work varnishtest -t "$LIMIT_S" -D "control=$work/socket" "$file" >"$work/out" 2>&1 || status=$?
+	TMPDIR=$work varnishtest -t "$LIMIT_S" -D "control=$work/socket" -D "ask=$PWD/tests/vtc/ask" "$file" >"$work/out" 2>&1 || status=$?
 	kill -0 "$pid" 2>/dev/null || {
 		echo "lbcache ended: $(tail -n 1 "$work/lbcache.log")" >>"$work/out"
 		status=1

@@ -11,6 +11,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "fill.h"
 #include "handover.h"
 #include "metrics.h"
 #include "second.h"
@@ -181,6 +182,13 @@ static bool has_prefix(const struct object *object, const void *arg)
 	return key.len >= prefix->len && !memcmp(key.at, prefix->at, prefix->len);
 }
 
+static bool begins_with(const struct fill *fill, const void *arg)
+{
+	const struct text *prefix = arg, key = fill->request->key;
+
+	return key.len >= prefix->len && !memcmp(key.at, prefix->at, prefix->len);
+}
+
 static bool has_tag(const struct object *object, const void *arg)
 {
 	return object_has_tag(object, *(const struct text *)arg);
@@ -202,15 +210,17 @@ static unsigned int purge_url(struct server *server, struct text scheme, struct 
 
 	for (unsigned int i = 0; i < server->service_count; i++) {
 		const struct service *service = &server->services[i];
-		size_t len =
-			key_make(scheme, host, target, rules_find(service->rules, target), key);
+		const struct text page = {
+			key,
+			key_make(scheme, host, target, rules_find(service->rules, target), key),
+		};
+		const uint64_t hash =
+			key_hash(key, page.len, service->number, store_seed(server->store));
 
-		count += store_purge_key(
-			server->store, service->number,
-			key_hash(key, len, service->number, store_seed(server->store)),
-			(struct text){ key, len }, stale_ms);
+		fill_outdate_key(server->fills, service->number, hash, page);
+		count += store_purge_key(server->store, service->number, hash, page, stale_ms);
 		if (!*second)
-			*second = purge_second(server, service->name, (struct text){ key, len });
+			*second = purge_second(server, service->name, page);
 	}
 	return count;
 }
@@ -229,11 +239,13 @@ static json_t *purge(struct server *server, char *words)
 		return refuse("purge: expected hard|soft url|prefix|tag TEXT");
 	text = (struct text){ rest, strlen(rest) };
 	if (!strcmp(what, "tag")) {
+		fill_outdate(server->fills, NULL, NULL); /* which tags they have is not known yet */
 		count = store_purge_if(server->store, has_tag, &text, stale_ms);
 		second = purge_second(server, NULL, TEXT_NONE);
 	} else if (!split_url(rest, &scheme, &host, &target)) {
 		return refuse("this is no URL, expected as http://host/path or https://host/path");
 	} else if (!strcmp(what, "prefix")) {
+		fill_outdate(server->fills, begins_with, &text);
 		count = store_purge_if(server->store, has_prefix, &text, stale_ms);
 		second = purge_second(server, NULL, TEXT_NONE);
 	} else {

@@ -224,22 +224,90 @@ struct fill *fill_join(struct worker *worker, struct request *request, struct ob
 	return fill;
 }
 
+/* With the bucket locked; true if the table's reference is now the caller's. */
+static bool unlink_locked(struct fill **link, struct fill *fill)
+{
+	if (!fill->is_listed)
+		return false;
+	while (*link != fill)
+		link = &(*link)->next;
+	*link = fill->next;
+	fill->is_listed = false;
+	return true;
+}
+
 void fill_unlist(struct fill *fill)
 {
 	struct fill_table *table = fill->owner->server->fills;
 	unsigned int i = (unsigned int)(fill->request->hash % TABLE_SIZE);
-	struct fill **link = &table->bucket[i].first;
 	bool was_listed;
 
 	(void)pthread_mutex_lock(&table->bucket[i].lock);
-	was_listed = fill->is_listed;
-	if (was_listed) {
-		while (*link != fill)
-			link = &(*link)->next;
-		*link = fill->next;
-		fill->is_listed = false;
-	}
+	was_listed = unlink_locked(&table->bucket[i].first, fill);
 	(void)pthread_mutex_unlock(&table->bucket[i].lock);
 	if (was_listed)
 		fill_unref(fill);
+}
+
+static void outdate_bucket(struct fill_table *table, unsigned int i, fill_test test,
+			   const void *arg)
+{
+	struct fill *fill, *next, *gone = NULL;
+
+	(void)pthread_mutex_lock(&table->bucket[i].lock);
+	for (fill = table->bucket[i].first; fill; fill = next) {
+		next = fill->next;
+		if (test && !test(fill, arg))
+			continue;
+		__atomic_store_n(&fill->is_outdated, true, __ATOMIC_SEQ_CST);
+		(void)unlink_locked(&table->bucket[i].first, fill);
+		fill->next = gone;
+		gone = fill;
+	}
+	(void)pthread_mutex_unlock(&table->bucket[i].lock);
+	for (; gone; gone = next) {
+		next = gone->next;
+		fill_unref(gone);
+	}
+}
+
+void fill_outdate(struct fill_table *table, fill_test test, const void *arg)
+{
+	for (unsigned int i = 0; i < TABLE_SIZE; i++)
+		outdate_bucket(table, i, test, arg);
+}
+
+struct page {
+	uint32_t service;
+	uint64_t hash;
+	struct text key;
+};
+
+static bool is_of_page(const struct fill *fill, const void *arg)
+{
+	const struct page *page = arg;
+
+	return fill->request->hash == page->hash &&
+	       fill->request->service->number == page->service &&
+	       text_is_same(fill->request->key, page->key);
+}
+
+void fill_outdate_key(struct fill_table *table, uint32_t service, uint64_t hash, struct text key)
+{
+	const struct page page = { service, hash, key };
+
+	outdate_bucket(table, (unsigned int)(hash % TABLE_SIZE), is_of_page, &page);
+}
+
+/* Looked at once it is stored: a purge that comes later finds it there. */
+bool fill_keep(struct fill *fill, struct object *object)
+{
+	struct store *store = fill->owner->server->store;
+
+	if (!store_put(store, object_ref(object)))
+		return false;
+	if (!__atomic_load_n(&fill->is_outdated, __ATOMIC_SEQ_CST))
+		return true;
+	store_drop(store, object);
+	return false;
 }

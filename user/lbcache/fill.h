@@ -56,6 +56,7 @@ struct fill {
 	struct object *object;	      /* once stored */
 	struct segment *first, *last; /* first: only while it is stored or none has begun */
 	uint64_t filled;
+	_Atomic bool is_outdated;	     /* purged on its way */
 	_Atomic int64_t live;		     /* bytes in segments */
 	_Atomic uint64_t listeners;	     /* bit a worker that has readers */
 	struct client *readers[WORKERS_MAX]; /* each worker's own list, touched by it alone */
@@ -99,5 +100,17 @@ struct fill *fill_join(struct worker *worker, struct request *request, struct ob
 		       bool *is_new, struct object **object);
 /* No one joins any more. */
 void fill_unlist(struct fill *fill);
+
+typedef bool (*fill_test)(const struct fill *fill, const void *arg);
+/*
+ * A purge: what is on its way was asked for before it. Fills for which test says so (NULL: all) go
+ * on for those who wait, but nobody joins them any more, and they are not kept. To be called before
+ * the store is purged.
+ */
+void fill_outdate(struct fill_table *table, fill_test test, const void *arg);
+/* The same for one key of a service. */
+void fill_outdate_key(struct fill_table *table, uint32_t service, uint64_t hash, struct text key);
+/* Stores the object that came, and answers true, unless there is no room or it is outdated. */
+bool fill_keep(struct fill *fill, struct object *object);
 
 #endif

@@ -109,10 +109,10 @@ static void put_mark(struct worker *worker, const struct fill *fill, enum reason
 static void purge(struct worker *worker, const struct service *service, struct text key)
 {
 	struct store *store = worker->server->store;
+	const uint64_t hash = key_hash(key.at, key.len, service->number, store_seed(store));
 
-	(void)store_purge_key(store, service->number,
-			      key_hash(key.at, key.len, service->number, store_seed(store)), key,
-			      0);
+	fill_outdate_key(worker->server->fills, service->number, hash, key);
+	(void)store_purge_key(store, service->number, hash, key, 0);
 	second_forget(worker, service, key);
 }
 
@@ -210,7 +210,7 @@ static bool take_304(struct worker *worker, struct fill *fill, const char *data,
 		parts = parts_of(worker, fill, merged, &page);
 		object = object_new_renewed(fill->stale, &parts);
 	}
-	if (object && store_put(worker->server->store, object_ref(object)))
+	if (object && fill_keep(fill, object))
 		second_keep(worker, fill->request->service, object);
 	else if (!object)
 		store_drop(worker->server->store, fill->stale);
@@ -344,10 +344,10 @@ void intake_end(struct worker *worker, struct fill *fill)
 		object = make_object(worker, fill);
 		store_reserve(worker->server->store, -(int64_t)fill->filled);
 	}
-	if (object && !store_put(worker->server->store, object_ref(object)))
-		put_mark(worker, fill, WHY_TOO_LARGE);
-	else if (object)
+	if (object && fill_keep(fill, object))
 		second_keep(worker, fill->request->service, object);
+	else if (object && !fill->is_outdated)
+		put_mark(worker, fill, WHY_TOO_LARGE);
 	(void)pthread_mutex_lock(&fill->lock);
 	fill->object = object;
 	fill->state = FILL_DONE;

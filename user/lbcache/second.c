@@ -187,7 +187,7 @@ static bool take_page(struct look *look, const char *value, size_t len)
 	object_adopt(object, fill->request->service->number);
 	object->hash = fill->request->hash;
 	worker->counters.second_hits++;
-	(void)store_put(worker->server->store, object_ref(object));
+	(void)fill_keep(fill, object);
 	intake_second(worker, fill, object);
 	return true;
 }
