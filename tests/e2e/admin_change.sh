@@ -44,7 +44,7 @@ end_changes() {
 }
 
 ask() {
-	from lb 20 curl -sS "$@"
+	from lb 90 curl -sS "$@" # loading a filter takes its time
 }
 
 BY_SOCKET=(--unix-socket "$SOCKET")
@@ -293,12 +293,22 @@ bad_requests() {
 }
 
 large_bodies() {
+	local before status
+
 	head -c 5000 /dev/zero | tr '\0' ' ' >"$WORK/large"
 	refused 413 "at most 4,096" set "@$WORK/large"
-	head -c 3M /dev/zero | tr '\0' ' ' >"$WORK/large"
-	refused 413 "at most 4,096" set "@$WORK/large" -H 'Expect:' ||
-		refused 413 "at most 4,096" set "@$WORK/large"
+	head -c 900K /dev/zero | tr '\0' ' ' >"$WORK/large"
+	refused 413 "at most 4,096" set "@$WORK/large"
+	refused 413 "at most 4,096" set "@$WORK/large" -H 'Expect: 100-continue'
 	refused 411 "Content-Length" set "$W" -H 'Transfer-Encoding: chunked'
+	# So much is not read to its end, and the answer may get lost.
+	before=$(show)
+	{ echo "$W" && head -c 3M /dev/zero | tr '\0' ' '; } >"$WORK/large"
+	status=$(post "$WORK/answer" set "@$WORK/large" 2>/dev/null) || true
+	[ "$status" != 200 ]
+	status=$(post "$WORK/answer" set "@$WORK/large" -H 'Transfer-Encoding: chunked' 2>/dev/null) || true
+	[ "$status" != 200 ]
+	[ "$(show)" = "$before" ]
 	change set '{"service": "web", "backend": "192.0.2.11:5000", "weight": 1}' # it still answers
 }
 
@@ -358,7 +368,8 @@ by_token() {
 	# With it, and at the socket without.
 	over_tcp change set "$W" -H "$given"
 	lb -j backend list web | grep '"weight": 7' >/dev/null
-	change set '{"service": "web", "backend": "192.0.2.11:5000", "weight": 1}'
+	BY=(--connect-to lbd:80:127.0.0.1:9406) # of this subshell; by any name
+	change set '{"service": "web", "backend": "192.0.2.11:5000", "weight": 1}' -H "$given"
 }
 
 # ---- trouble -----------------------------------------------------------------------------------
@@ -414,6 +425,34 @@ locked_too_long() {
 	hold_lock 7
 	refused 503 "held .*lock for 5 s" set "$W"
 	kill "$HOLDER"
+}
+
+is_weight() {
+	lb -j backend list web | "$PYTHON" -c '
+import json, sys
+sys.exit([row["weight"] for row in json.load(sys.stdin)][0] != int(sys.argv[1]))' "$1"
+}
+
+# Who does not wait for the answer has asked all the same; and a connection takes several requests.
+client_gone() {
+	local before
+
+	before=$(worker)
+	hold_lock 2
+	! post "$WORK/answer" set '{"service": "web", "backend": "192.0.2.11:5000", "weight": 2}' --max-time 1 \
+		>/dev/null 2>&1 || {
+		echo "it was answered at once"
+		return 1
+	}
+	wait_for 10 is_weight 2
+	ask "${BY[@]}" -v -H "$TYPE" -d '{"service": "web", "backend": "192.0.2.11:5000", "weight": 5}' \
+		"http://lbd/api/v1/backend/{set,drain,set}" >"$WORK/answer" 2>"$WORK/curl.err"
+	[ "$(grep -c '^< HTTP/1.1 200' "$WORK/curl.err")" = 2 ]
+	[ "$(grep -c '^< HTTP/1.1 400' "$WORK/curl.err")" = 1 ]
+	[ "$(grep -ciE '^\* re-using existing connection' "$WORK/curl.err")" = 2 ]
+	is_weight 5
+	[ "$(worker)" = "$before" ]
+	change set '{"service": "web", "backend": "192.0.2.11:5000", "weight": 1}'
 }
 
 # The one that was asked for is made to its end; the document and the maps agree.
@@ -474,7 +513,10 @@ several_places() {
 	BY=(--unix-socket "$WORK/two") # of this subshell
 	change set '{"service": "web", "backend": "192.0.2.11:5000", "weight": 1}'
 	stop_lbd
-	[ ! -e "$WORK/one" ] && [ ! -e "$WORK/two" ]
+	[ "$(find "$WORK" -type s)" = "" ] || {
+		find "$WORK" -type s
+		return 1
+	}
 	# A file of somebody else's is no socket of an earlier lbd.
 	echo precious >"$WORK/one"
 	: >"$WORK/lbd.log"
@@ -508,6 +550,7 @@ main() {
 	check "requests that are refused" bad_requests
 	check "bodies that are too large, or of no length" large_bodies
 	check "changes one by one, and lbd waits for none" in_turn
+	check "who goes away meanwhile, who asks again" client_gone
 	check "the lock is held too long" locked_too_long
 	check "the worker is killed in the middle" worker_killed
 	check "what makes the change is killed" maker_killed

@@ -28,8 +28,8 @@ struct call {
 	unsigned int status;	 /* of the answer; 0: not known yet */
 	char text[LB_TEXT_SIZE]; /* as in struct change_answer */
 	bool is_waiting;
-	uint64_t length; /* of the body, as announced */
-	size_t have;
+	uint64_t length; /* of the body, as announced; 0: not */
+	size_t have, dropped;
 	char body[BODY_MAX];
 };
 
@@ -93,13 +93,14 @@ static bool is_own_user(const struct call *call)
 
 static void judge_sender(struct call *call)
 {
-	if (!admin_is_own_name(call->port, call->connection))
-		return decide(call, MHD_HTTP_FORBIDDEN, "not the name of this host");
 	if (header(call, "Origin"))
 		return decide(call, MHD_HTTP_FORBIDDEN,
 			      "a web page changes nothing: the request has an Origin");
+	/* Who has it is no page that was led here by a name. */
 	if (token_is_given(header(call, "Authorization")))
 		return;
+	if (!admin_is_own_name(call->port, call->connection))
+		return decide(call, MHD_HTTP_FORBIDDEN, "not the name of this host");
 	if (call->port->is_local && is_own_user(call))
 		return decide(
 			call, MHD_HTTP_FORBIDDEN,
@@ -127,11 +128,7 @@ static void judge(struct call *call, const char *method)
 {
 	const char *length = header(call, "Content-Length");
 
-	/* An unknown length is as long as any. */
-	call->length = UINT64_MAX;
-	if (!header(call, "Transfer-Encoding") && !length)
-		call->length = 0;
-	else if (!header(call, "Transfer-Encoding"))
+	if (length)
 		(void)number_parse(length, 0, UINT64_MAX, &call->length);
 	if (strcmp(method, MHD_HTTP_METHOD_POST))
 		return decide(call, MHD_HTTP_METHOD_NOT_ALLOWED, "changes are asked for by POST");
@@ -256,6 +253,20 @@ static enum MHD_Result begin(struct admin_port *port, struct MHD_Connection *con
 	return call->status && call->length > DRAIN_MAX ? answer(call) : MHD_YES;
 }
 
+/* A part of the body. Of one that is refused already nothing is kept. */
+static enum MHD_Result take(struct call *call, const char *data, size_t size)
+{
+	if (call->status) {
+		call->dropped += size;
+		return call->dropped > DRAIN_MAX ? MHD_NO : MHD_YES;
+	}
+	if (size > BODY_MAX - call->have)
+		return MHD_NO;
+	memcpy(call->body + call->have, data, size);
+	call->have += size;
+	return MHD_YES;
+}
+
 enum MHD_Result admin_change_request(struct admin_port *port, struct MHD_Connection *connection,
 				     unsigned int action, const char *method, const char *data,
 				     size_t *data_size, void **state)
@@ -265,14 +276,10 @@ enum MHD_Result admin_change_request(struct admin_port *port, struct MHD_Connect
 	if (!call)
 		return begin(port, connection, action, method, state);
 	if (*data_size) {
-		if (!call->status && *data_size > BODY_MAX - call->have)
-			return MHD_NO;
-		if (!call->status) {
-			memcpy(call->body + call->have, data, *data_size);
-			call->have += *data_size;
-		}
+		const enum MHD_Result ret = take(call, data, *data_size);
+
 		*data_size = 0;
-		return MHD_YES;
+		return ret;
 	}
 	if (!call->status)
 		ask(call);
