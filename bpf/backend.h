@@ -151,12 +151,16 @@ LB_INLINE int lb_record_backend(struct lb_ctx *ctx, __u32 room)
  */
 LB_INLINE int lb_pick_backend(struct lb_ctx *ctx, bool has_openings)
 {
-	const int server = ctx->service->flags & LB_S_QUIC
-				   ? lb_find_server(ctx->service, ctx->service_number, ctx->pkt.l4,
-						    ctx->pkt.end)
-				   : LB_NO_SERVER;
-	int err;
+	int server = LB_NO_SERVER, err;
 
+	/* One test, since most services are neither; none is both, none by three-tuple is local. */
+	if (ctx->service->flags & (LB_S_QUIC | LB_S_THREE_TUPLE)) {
+		if (ctx->service->flags & LB_S_QUIC)
+			server = lb_find_server(ctx->service, ctx->service_number, ctx->pkt.l4,
+						ctx->pkt.end);
+		else if (ctx->xdp)
+			ctx->pkt.ports = lb_no_ports(ctx->service);
+	}
 	if (ctx->service->flags & LB_S_TRACKED) {
 		struct lb_flow *flow = lb_find_flow(ctx);
 

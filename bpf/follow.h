@@ -103,16 +103,16 @@ LB_INLINE int lb_follow_forward(struct lb_ctx *ctx)
 	if (err)
 		return err;
 	ctx->new_dst = &ctx->backend->addr;
-	ctx->new_ports = lb_join_ports(lb_src_port(ctx->pkt.ports), ctx->backend->port);
 	if (ctx->backend->mode == LB_MODE_FULLNAT) {
 		if (!flow)
 			return -LB_R_NO_FLOW;
 		ctx->new_src = &flow->source;
 		ctx->new_ports = lb_join_ports(flow->source_port, ctx->backend->port);
-	} else if (ctx->backend->mode == LB_MODE_LOCAL) {
-		return -LB_R_OTHER_PROTOCOL;
-	} else if (ctx->backend->mode != LB_MODE_NAT) {
-		return lb_follow_kept(ctx);
+	} else if (ctx->backend->mode == LB_MODE_NAT) {
+		ctx->new_ports = lb_join_ports(lb_src_port(ctx->pkt.ports), ctx->backend->port);
+	} else {
+		return ctx->backend->mode == LB_MODE_LOCAL ? -LB_R_OTHER_PROTOCOL
+							   : lb_follow_kept(ctx);
 	}
 	err = lb_hop_find(ctx, &ctx->local->hop, ctx->backend->version, ctx->new_src,
 			  &ctx->backend->addr);
@@ -213,12 +213,15 @@ __noinline int lb_follow(struct xdp_md *xdp)
 	ctx.pkt.src = trace->src;
 	ctx.pkt.dst = trace->dst;
 	ctx.pkt.ports = trace->ports;
+	ctx.new_ports = trace->ports;
 	ctx.pkt.proto = trace->proto;
 	ctx.pkt.tcp_flags = LB_TCP_ACK;
 	trace->has_service = false;
 	err = lb_find_traced(&ctx, trace, &endpoint);
 	if (err)
 		return err;
+	if (ctx.service && ctx.service->flags & LB_S_THREE_TUPLE)
+		ctx.pkt.ports = trace->ports = lb_no_ports(ctx.service);
 	ctx.now = (__u32)bpf_jiffies64();
 	trace->is_reply = endpoint;
 	if (!endpoint)

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * Fragments of packets for services and of replies. The first one has the ports and goes the way of
- * any packet; the ports are noted, so that the later ones, which have none, can follow. What would
- * let a fragment write over the ports that were judged is dropped (RFC 1858, RFC 3128, RFC 5722).
+ * any packet; the ports are noted, so that the later ones, which have none, can follow. Where ports
+ * do not count, they find their way alone. What would let a fragment write over the ports that were
+ * judged is dropped (RFC 1858, RFC 3128, RFC 5722).
  */
 #ifndef LB_FRAGMENT_H
 #define LB_FRAGMENT_H
@@ -65,7 +66,10 @@ __noinline int lb_note_fragment(struct xdp_md *xdp)
 	return 0;
 }
 
-/* 0: the frame is a later fragment, and lb_trace a packet of its flow. */
+/*
+ * 0: the frame is a later fragment, and lb_trace a packet of its flow. -LB_R_FRAGMENT: the same,
+ * but its ports are not known.
+ */
 __noinline int lb_read_fragment(struct xdp_md *xdp)
 {
 	void *data = (void *)(long)xdp->data, *data_end = (void *)(long)xdp->data_end;
@@ -77,6 +81,12 @@ __noinline int lb_read_fragment(struct xdp_md *xdp)
 
 	if (err || !trace)
 		return err ?: -LB_R_INTERNAL;
+	trace->src = piece.src;
+	trace->dst = piece.dst;
+	trace->proto = piece.proto;
+	trace->is_v6 = piece.is_v6;
+	trace->l3 = piece.l3;
+	trace->is_unreachable = false;
 	lb_fragment_key(&key, &piece);
 	fragment = bpf_map_lookup_elem(&lb_fragments, &key);
 	if (!fragment ||
@@ -89,13 +99,47 @@ __noinline int lb_read_fragment(struct xdp_md *xdp)
 	}
 	if (piece.offset < fragment->end)
 		return -LB_R_FRAGMENT_OVERLAP;
-	trace->src = piece.src;
-	trace->dst = piece.dst;
 	trace->ports = fragment->ports;
 	trace->proto = fragment->proto;
-	trace->is_v6 = piece.is_v6;
-	trace->l3 = piece.l3;
-	trace->is_unreachable = false;
+	return 0;
+}
+
+/* The service, if packets of this protocol find it without ports. */
+LB_INLINE const struct lb_service *lb_as_portless(__u32 number, __u8 proto)
+{
+	const __u32 wanted = LB_S_IN_USE | LB_S_THREE_TUPLE;
+	const struct lb_service *service = bpf_map_lookup_elem(&lb_services, &number);
+
+	return service && (service->flags & wanted) == wanted && service->proto == proto ? service
+											 : NULL;
+}
+
+/*
+ * Of a fragment whose ports are not known: the ports of the service that has its address, where
+ * that one goes by three-tuple; then no other of the protocol has the address. 0 or
+ * -LB_R_FRAGMENT.
+ */
+__noinline int lb_find_portless(void)
+{
+	struct lb_trace *trace = lb_trace_here();
+	__u32 zero = 0, found;
+	const struct lb_control *control = bpf_map_lookup_elem(&lb_control, &zero);
+	const struct lb_service *service;
+
+	if (!trace || !control)
+		return -LB_R_FRAGMENT;
+	found = lb_look_up(control, LB_LOOKUP_SERVICES, &trace->dst, 0, 0);
+	service = lb_as_portless(found & ~(LB_IS_MASK | LB_IS_HIDDEN), trace->proto);
+	if (!service || !lb_addr_is_equal(&service->vip, &trace->dst) || service->vip_length) {
+		if (!lb_has_zones(control))
+			return -LB_R_FRAGMENT;
+		found = lb_find_zone(trace->dst.quads[0], trace->dst.quads[1], trace->proto,
+				     LB_ZONE_ANY_PORT);
+		service = found ? lb_as_portless(found & ~LB_IS_MASK, trace->proto) : NULL;
+	}
+	if (!service)
+		return -LB_R_FRAGMENT;
+	trace->ports = lb_no_ports(service);
 	return 0;
 }
 
@@ -137,12 +181,14 @@ __noinline int lb_turn_fragment(struct xdp_md *xdp)
 	return 0;
 }
 
-/* A later fragment: where its first one went. */
+/* A later fragment: where its first one went, or will go. */
 LB_INLINE int lb_forward_fragment(struct lb_ctx *ctx)
 {
 	const struct lb_trace *trace = lb_trace_here();
 	int err = lb_read_fragment(ctx->xdp), way;
 
+	if (err == -LB_R_FRAGMENT)
+		err = lb_find_portless();
 	if (err || !trace)
 		return err;
 	lb_trace_wide();

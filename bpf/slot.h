@@ -81,6 +81,15 @@ __noinline __u32 lb_resolve_history(struct lb_flow *seed, __u32 slot, __u32 owne
 	return to;
 }
 
+/*
+ * What stands in the place of the ports where those do not count: of all packets of the service the
+ * same. Its own port and not 0, by which records know a service of several addresses.
+ */
+LB_INLINE __be32 lb_no_ports(const struct lb_service *service)
+{
+	return lb_join_ports(0, service->port);
+}
+
 LB_INLINE __u64 lb_packet_hash(const struct lb_packet *pkt)
 {
 	const struct lb_hash_key key = lb_key_copy(&lb_tuple_key);

@@ -31,10 +31,19 @@ LB_INLINE __u32 lb_find_range(const struct lb_zone *zone, __u32 port)
 								  : 0;
 }
 
+/* The service that has the lowest ports in a zone, likewise. */
+LB_INLINE __u32 lb_find_first_range(const struct lb_zone *zone)
+{
+	const __u32 index = zone->first;
+	const struct lb_range *range = zone->count ? bpf_map_lookup_elem(&lb_ranges, &index) : NULL;
+
+	return range ? LB_IS_SERVICE | range->service : 0;
+}
+
 /*
  * The service of several ports or addresses that has this address (both quads) and port, or 0. Port
- * 0 asks for the address alone: LB_IS_ADDRESS and more. Global, as in flow.h, by values, since the
- * packet's addresses may not leave ctx.
+ * 0 asks for the address alone: LB_IS_ADDRESS and more; LB_ZONE_ANY_PORT for any service there.
+ * Global, as in flow.h, by values, since the packet's addresses may not leave ctx.
  */
 __noinline __u32 lb_find_zone(__u64 high, __u64 low, __u32 proto, __u32 port)
 {
@@ -68,6 +77,8 @@ __noinline __u32 lb_find_zone(__u64 high, __u64 low, __u32 proto, __u32 port)
 	}
 	if (!zone)
 		return 0;
+	if (port == LB_ZONE_ANY_PORT)
+		return lb_find_first_range(zone);
 	return port ? lb_find_range(zone, port) : LB_IS_ADDRESS | zone->hidden;
 }
 

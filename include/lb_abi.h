@@ -117,15 +117,16 @@ struct lb_control {
 
 enum lb_service_flags {
 	LB_S_IN_USE = 1,
-	LB_S_TRACKED = 2,    /* some backend needs flows looked up first (full NAT, UDP flow) */
-	LB_S_STATELESS = 4,  /* UDP: each packet by the hash alone */
-	LB_S_USED = 8,	     /* not in use any more, but flows may still name it */
-	LB_S_CACHED = 16,    /* TCP: new connections go to lbcache while it is alive */
-	LB_S_CACHE_OFF = 32, /* beside it: only those that are there already */
-	LB_S_REJECT = 64,    /* without a backend the client is told */
-	LB_S_WIDE = 128,     /* several ports or addresses: found by its zone */
-	LB_S_QUIC = 256,     /* UDP: the connection id may name the backend */
-	LB_S_ANY = 0x10000,  /* user space: all backends down counts as all up */
+	LB_S_TRACKED = 2,	/* some backend needs flows looked up first (full NAT, UDP flow) */
+	LB_S_STATELESS = 4,	/* UDP: each packet by the hash alone */
+	LB_S_USED = 8,		/* not in use any more, but flows may still name it */
+	LB_S_CACHED = 16,	/* TCP: new connections go to lbcache while it is alive */
+	LB_S_CACHE_OFF = 32,	/* beside it: only those that are there already */
+	LB_S_REJECT = 64,	/* without a backend the client is told */
+	LB_S_WIDE = 128,	/* several ports or addresses: found by its zone */
+	LB_S_QUIC = 256,	/* UDP: the connection id may name the backend */
+	LB_S_THREE_TUPLE = 512, /* UDP: ports do not count, so fragments need none */
+	LB_S_ANY = 0x10000,	/* user space: all backends down counts as all up */
 };
 
 /* lb_service.mss: the most that SYNs may say, or one of these. */
@@ -345,8 +346,7 @@ enum lb_port_flags {
 	LB_P_RIGID = 8,	  /* the program cannot change a packet's size: it makes no ICMP errors */
 };
 
-/* Whose outer packets a backend takes: prefixes of 16-byte addresses, as the kernel's trie has it.
- */
+/* Whose outer packets a backend takes: prefixes of 16-byte addresses, as for the kernel's trie. */
 #define LB_FROM_MAX 64
 struct lb_from {
 	__u32 length; /* of IPv4 96 more */

@@ -26,7 +26,7 @@ enum lb_verdict {
 	X(REJECTED, rejected, LB_SENT, "all backends of the service are down, and it is to reject; the client was told (port unreachable)") \
 	X(ICMP_FORWARDED, icmp_forwarded, LB_SENT, "ICMP error, sent to the backend whose flow it speaks of") \
 	X(ICMP_REPLIED, icmp_replied, LB_SENT, "ICMP error about what was sent to a backend, sent to the client") \
-	X(FRAGMENT_FORWARDED, fragment_forwarded, LB_SENT, "later fragment, sent to where its first one went") \
+	X(FRAGMENT_FORWARDED, fragment_forwarded, LB_SENT, "later fragment, sent to where its first one goes") \
 	X(FRAGMENT_REPLIED, fragment_replied, LB_SENT, "later fragment of a reply, sent to the client") \
 	X(LOCAL, local, LB_PASSED, "to a process of this host")                                    \
 	X(CACHED, cached, LB_PASSED, "to lbcache, which answers from memory or asks a backend")    \

@@ -14,7 +14,8 @@
  * the port and this bit beside the protocol; the value is the number in lb_zones and one more.
  */
 #define LB_ZONE_PROTO 0x80
-#define LB_ZONE_LENGTHS 12 /* different ones in one instance, IPv4's counted from 96 on */
+#define LB_ZONE_LENGTHS 12	  /* different ones in one instance, IPv4's counted from 96 on */
+#define LB_ZONE_ANY_PORT 0x10000u /* asks a zone, in the place of a port, for its first service */
 #define LB_RANGES_PER_SERVICE 4
 #define LB_RANGE_STEPS 14 /* of the search; LB_RANGES_MAX is 2 to that */
 #define LB_RANGES_MAX (1u << LB_RANGE_STEPS)

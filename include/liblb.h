@@ -74,6 +74,12 @@ enum lb_via {
 	LB_VIA_DATAPATH, /* to the service's address, and by the datapath to the backend */
 };
 
+/* How fragments behind the first one, which carry no ports, find their backend. */
+enum lb_fragments {
+	LB_FRAGMENTS_TABLE, /* the default: the first one, which comes before them, is noted */
+	LB_FRAGMENTS_THREE_TUPLE, /* UDP: whole packets go by addresses and protocol alone, too */
+};
+
 struct lb_prefix {
 	union lb_addr addr;
 	__u8 length; /* of its own family: to 32 or to 128 */
@@ -141,6 +147,8 @@ struct lb_service_config;
 /* "off", or OFFSET:LENGTH in bytes of a connection id of at most 20: "1:2". */
 int lb_cid_parse(const char *text, struct lb_service_config *service);
 const char *lb_cid_format(const struct lb_service_config *service, char buf[LB_ADDR_TEXT_SIZE]);
+const char *lb_fragments_name(enum lb_fragments fragments); /* "table", "three-tuple" */
+int lb_fragments_parse(const char *text, enum lb_fragments *out);
 /* "200" or "200-399". */
 int lb_status_range_parse(const char *text, __u16 *low, __u16 *high);
 
@@ -229,6 +237,7 @@ struct lb_service_config {
 	enum lb_mode mode; /* LB_MODE_INHERIT reads as LB_MODE_FULLNAT */
 	__u32 slots;	   /* table size: a prime from 251 to 655,373; fixed once made */
 	bool is_stateless; /* UDP only: each packet by the hash alone */
+	enum lb_fragments fragments;
 	/* UDP only: where in QUIC's connection ids the server's number is; length 0: nowhere */
 	__u8 cid_offset, cid_length;
 	__u16 mss; /* the most that SYNs may say; LB_MSS_AUTO, the default; LB_MSS_OFF */
@@ -694,7 +703,8 @@ struct lb_flow_info {
 	union lb_addr client, vip, source, backend;
 	__u16 client_port, vip_port, source_port, backend_port;
 	enum lb_mode mode;
-	__u8 state; /* enum lb_flow_state */
+	__u8 state;	     /* enum lb_flow_state */
+	bool is_three_tuple; /* of all ports: client_port is 0, and vip_port of several */
 	__u32 idle_ms;
 	__u32 expires_ms;
 };

@@ -89,6 +89,18 @@ RULE(quic_large, one->proto = IPPROTO_UDP; one->cid_length = 1; one->backends[1]
      one->backends[1].server_id = 256)
 RULE(quic_same, one->proto = IPPROTO_UDP; one->cid_length = 4; one->backends[0].has_server_id = true;
      one->backends[1].has_server_id = true)
+RULE(pieces_tcp, one->mode = LB_MODE_DSR; one->backend_count = 0;
+     one->fragments = LB_FRAGMENTS_THREE_TUPLE)
+RULE(pieces_fullnat, one->proto = IPPROTO_UDP; one->fragments = LB_FRAGMENTS_THREE_TUPLE)
+RULE(pieces_nat, one->proto = IPPROTO_UDP; one->mode = LB_MODE_NAT; one->fragments = LB_FRAGMENTS_THREE_TUPLE)
+RULE(pieces_local, one->proto = IPPROTO_UDP; one->mode = LB_MODE_LOCAL; one->backend_count = 0;
+     one->fragments = LB_FRAGMENTS_THREE_TUPLE)
+RULE(pieces_backend, one->proto = IPPROTO_UDP; one->mode = LB_MODE_GUE; one->fragments = LB_FRAGMENTS_THREE_TUPLE;
+     one->backends[0].port = 0; one->backends[1].mode = LB_MODE_FULLNAT)
+RULE(pieces_quic, one->proto = IPPROTO_UDP; one->mode = LB_MODE_DSR; one->backend_count = 0; one->cid_length = 2;
+     one->fragments = LB_FRAGMENTS_THREE_TUPLE)
+RULE(pieces_company, one->proto = two->proto = IPPROTO_UDP; two->vip = one->vip; two->port = 81;
+     one->mode = LB_MODE_DSR; one->backend_count = 0; one->fragments = LB_FRAGMENTS_THREE_TUPLE)
 RULE(range_turned, one->port_last = 79)
 RULE(range_fullnat, one->port_last = 90)
 RULE(range_nat, one->port_last = 90; one->mode = LB_MODE_NAT)
@@ -185,6 +197,13 @@ static const struct {
 	{ quic_none, -EINVAL, "service one: backend 192.0.2.2:5000 has server-id 7, but the service no quic-cid" },
 	{ quic_large, -ERANGE, "service one: backend 192.0.2.2:5000: server-id 256 does not fit the 1 bytes of quic-cid 0:1, at most 255" },
 	{ quic_same, -EEXIST, "service one: backend 192.0.2.2:5000: server-id 0 is the one of backend 192.0.2.1:5000" },
+	{ pieces_tcp, -EINVAL, "service one: fragments three-tuple is for udp only, this is tcp" },
+	{ pieces_fullnat, -EINVAL, "service one: fragments three-tuple needs mode dsr, ipip or gue: in fullnat a client has another source" },
+	{ pieces_nat, -EINVAL, "in nat later fragments of an answer do not show" },
+	{ pieces_local, -EINVAL, "in local no process gets a datagram" },
+	{ pieces_backend, -EINVAL, "service one: backend 192.0.2.2:5000: fragments three-tuple needs mode dsr, ipip or gue: in fullnat" },
+	{ pieces_quic, -EINVAL, "service one: fragments three-tuple and quic-cid exclude each other" },
+	{ pieces_company, -EEXIST, "service one: fragments three-tuple needs its addresses alone in udp, since later fragments carry no port; service two is at 203.0.113.1:81" },
 	{ range_turned, -EINVAL, "service one: ports 80-79 are no range" },
 	{ range_fullnat, -EINVAL, "in mode fullnat an answer does not show which part of" },
 	{ range_nat, -EINVAL, "in mode nat an answer does not show which part of" },
@@ -284,6 +303,13 @@ static void what_may_be(void **state)
 	two->vip = one->vip;
 	assert_int_equal(lb_config_check(config, NULL), 0);
 	two->is_stateless = true;
+	two->mode = LB_MODE_DSR;
+	two->backend_count = 0;
+	two->fragments = LB_FRAGMENTS_THREE_TUPLE; /* tcp at its address does not matter */
+	assert_int_equal(lb_config_check(config, NULL), 0);
+	two->mode = LB_MODE_INHERIT;
+	two->backend_count = 2;
+	two->fragments = LB_FRAGMENTS_TABLE;
 	one->backends[0].addr = one->vip; /* another port of the service's address */
 	assert_int_equal(lb_config_check(config, NULL), 0);
 	/* Tunnels bridge families, and their backends' replies come from the service's address. */

@@ -83,6 +83,9 @@ static const struct {
 	{ WEB "    quic-cid: \"1:2\"\n", "x.yaml:6: ", "quic-cid is for udp only" },
 	{ WEB "    backends:\n      - address: 192.0.2.11\n        server-id: 7\n",
 	  "x.yaml:8: ", "has server-id 7, but the service no quic-cid" },
+	{ WEB "    fragments: five-tuple\n", "x.yaml:6: ", "expected one of: table, three-tuple" },
+	{ WEB "    mode: dsr\n    fragments: three-tuple\n",
+	  "x.yaml:7: ", "fragments three-tuple is for udp only" },
 	{ WEB "    colour: blue\n",
 	  "x.yaml:6: ", "unknown key 'colour', expected one of: name, prot" },
 	{ WEB "    timeouts: {syn: 10,\n      fin: 0}\n", "x.yaml:7: ", "fin 0 is out of range" },
@@ -346,6 +349,16 @@ static void make_wide(struct lb_service_config *service, bool is_v6, unsigned in
 		service->port_last = service->port + 1 + (__u16)random_below(5000);
 }
 
+static bool can_be_three_tuple(const struct lb_service_config *service)
+{
+	bool is_kept = lb_mode_keeps_packet(lb_service_mode(service));
+
+	for (unsigned int i = 0; i < service->backend_count; i++)
+		is_kept = is_kept &&
+			  lb_mode_keeps_packet(lb_backend_mode(service, &service->backends[i]));
+	return is_kept;
+}
+
 static void fill_service(struct lb_service_config *service, unsigned int number)
 {
 	static const __u32 primes[] = { 251, 257, 1009, LB_SLOTS_DEFAULT };
@@ -408,6 +421,8 @@ static void fill_service(struct lb_service_config *service, unsigned int number)
 	}
 	if (!random_below(4))
 		make_wide(service, is_v6, number);
+	if (service->proto == IPPROTO_UDP && !service->cid_length && can_be_three_tuple(service))
+		service->fragments = (enum lb_fragments)random_below(2);
 }
 
 static void assert_same_backend(const struct lb_backend_config *left,
@@ -445,6 +460,7 @@ static void assert_same(const struct lb_config *a, const struct lb_config *b)
 		assert_int_equal(left->mode, right->mode);
 		assert_int_equal(left->slots, right->slots);
 		assert_int_equal(left->is_stateless, right->is_stateless);
+		assert_int_equal(left->fragments, right->fragments);
 		assert_int_equal(left->mss, right->mss);
 		assert_int_equal(left->cid_offset, right->cid_offset);
 		assert_int_equal(left->cid_length, right->cid_length);

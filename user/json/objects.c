@@ -56,18 +56,18 @@ json_t *service_json(const struct lb_service_config *service, unsigned int backe
 		(void)json_array_append_new(
 			sources, json_string(lb_addr_format(&service->sources[i], text)));
 	object = json_pack(
-		"{s:s, s:s, s:s, s:s, s:i, s:b, s:s, s:s, s:o, s:o, s:{s:i, s:i, s:i, s:i}, s:i, "
-		"s:o, s:o}",
+		"{s:s, s:s, s:s, s:s, s:i, s:b, s:s, s:s, s:s, s:o, s:o, s:{s:i, s:i, s:i, s:i}, "
+		"s:i, s:o, s:o}",
 		"service", service->name, "protocol", lb_proto_name(service->proto), "address",
 		lb_front_format(service, text), "mode", lb_mode_name(lb_service_mode(service)),
 		"slots", (int)service->slots, "stateless", service->is_stateless, "mss_clamp",
 		lb_mss_format(service->mss, mss), "quic_cid", lb_cid_format(service, cid),
-		"sources", sources, "tunnel_sources", tunnel_sources_json(service), "timeouts",
-		"syn", (int)service->timeouts.syn, "established",
-		(int)service->timeouts.established, "fin", (int)service->timeouts.fin, "udp",
-		(int)service->timeouts.udp, "backends", (int)backend_count, "dropped",
-		json_count(state ? state->dropped : LB_UNKNOWN), "history",
-		json_count(state ? state->history : LB_UNKNOWN));
+		"fragments", lb_fragments_name(service->fragments), "sources", sources,
+		"tunnel_sources", tunnel_sources_json(service), "timeouts", "syn",
+		(int)service->timeouts.syn, "established", (int)service->timeouts.established,
+		"fin", (int)service->timeouts.fin, "udp", (int)service->timeouts.udp, "backends",
+		(int)backend_count, "dropped", json_count(state ? state->dropped : LB_UNKNOWN),
+		"history", json_count(state ? state->history : LB_UNKNOWN));
 	return add_traffic(object, state ? &state->traffic : NULL);
 }
 

@@ -168,8 +168,9 @@ static int match_flow(const struct lb_flow_info *flow, void *arg)
 	struct query *query = arg;
 	const struct lb_flow_info *wanted = &query->wanted;
 
-	if (flow->proto != wanted->proto || flow->client_port != wanted->client_port ||
-	    flow->vip_port != wanted->vip_port ||
+	if (flow->proto != wanted->proto ||
+	    (!flow->is_three_tuple &&
+	     (flow->client_port != wanted->client_port || flow->vip_port != wanted->vip_port)) ||
 	    !lb_addr_is_equal(&flow->client, &wanted->client) ||
 	    !lb_addr_is_equal(&flow->vip, &wanted->vip))
 		return 0;

@@ -9,7 +9,7 @@
 	"[mode fullnat|nat|local|dsr|ipip|gue] [source ADDR[,ADDR...]|none] [stateless on|off] "   \
 	"[tunnel-source PREFIX[,PREFIX]|none] [mss-clamp auto|N|off] [quic-cid "                   \
 	"OFFSET:LENGTH|off] "                                                                      \
-	"[timeout-syn S] "                                                                         \
+	"[fragments table|three-tuple] [timeout-syn S] "                                           \
 	"[timeout-established S] [timeout-fin S] [timeout-udp S]"
 
 static struct lb_service_config *as_service(void *into)
@@ -40,6 +40,11 @@ static int take_mss(void *into, const char *value)
 static int take_cid(void *into, const char *value)
 {
 	return lb_cid_parse(value, into);
+}
+
+static int take_fragments(void *into, const char *value)
+{
+	return lb_fragments_parse(value, &as_service(into)->fragments);
 }
 
 static int take_source(void *into, const char *value)
@@ -106,6 +111,7 @@ static const struct setting settings[] = {
 	{ "stateless", "on or off", take_stateless },
 	{ "mss-clamp", "auto, off or a number from 88 to 65495", take_mss },
 	{ "quic-cid", "OFFSET:LENGTH, 1 to 4 bytes of the first 20, or off", take_cid },
+	{ "fragments", "table or three-tuple", take_fragments },
 	{ "timeout-syn", "seconds", take_syn },
 	{ "timeout-established", "seconds", take_established },
 	{ "timeout-fin", "seconds", take_fin },
@@ -248,22 +254,26 @@ const struct command cmd_service = {
 	.name = "service",
 	.alias = "svc",
 	.summary = "Services: the addresses and ports that clients connect to",
-	.details = "mode         fullnat (the default: nothing to set up on backends), nat (keeps\n"
-		   "             the client's address; replies must route through the balancer),\n"
-		   "             local (processes of this host), or one whose backends have the\n"
-		   "             service's address and answer the client themselves: dsr (same\n"
-		   "             network), ipip, gue (tunnels)\n"
-		   "slots        size of the table, a prime from 251 to 655373 (16381); about a\n"
-		   "             hundred for each backend spread within 1 %\n"
-		   "source       full NAT's source addresses; without, the route's\n"
-		   "tunnel-source  ipip, gue: outer source; host bits are filled by flow, so that\n"
-		   "             receive queues spread; without, the route's one address\n"
-		   "stateless    udp only: each packet by its hash alone\n"
-		   "mss-clamp    tcp: the largest segment that a SYN may ask for; auto (the\n"
-		   "             default) is what fits a tunnel, and nothing in other modes\n"
-		   "quic-cid     udp: bytes of QUIC's connection ids that hold the backend's\n"
-		   "             server-id, so that clients may change their address\n"
-		   "timeout-*    seconds (10, 900, 30, 120)\n",
+	.details =
+		"mode         fullnat (the default: nothing to set up on backends), nat (keeps\n"
+		"             the client's address; replies must route through the balancer),\n"
+		"             local (processes of this host), or one whose backends have the\n"
+		"             service's address and answer the client themselves: dsr (same\n"
+		"             network), ipip, gue (tunnels)\n"
+		"slots        size of the table, a prime from 251 to 655373 (16381); about a\n"
+		"             hundred for each backend spread within 1 %\n"
+		"source       full NAT's source addresses; without, the route's\n"
+		"tunnel-source  ipip, gue: outer source; host bits are filled by flow, so that\n"
+		"             receive queues spread; without, the route's one address\n"
+		"stateless    udp only: each packet by its hash alone\n"
+		"mss-clamp    tcp: the largest segment that a SYN may ask for; auto (the\n"
+		"             default) is what fits a tunnel, and nothing in other modes\n"
+		"quic-cid     udp: bytes of QUIC's connection ids that hold the backend's\n"
+		"             server-id, so that clients may change their address\n"
+		"fragments    udp: table (the default), later fragments follow their first one;\n"
+		"             three-tuple, all packets go by both addresses and the protocol,\n"
+		"             so that fragments may come in any order, and by any balancer\n"
+		"timeout-*    seconds (10, 900, 30, 120)\n",
 	.verbs =
 		(const struct verb[]){
 			{ "list", "show", "[NAME]", list },

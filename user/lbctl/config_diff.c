@@ -82,14 +82,15 @@ static json_t *service_config_json(const struct lb_service_config *service)
 		(void)json_array_append_new(backends,
 					    backend_config_json(service, &service->backends[i]));
 	return json_pack(
-		"{s:s, s:s, s:s, s:s, s:i, s:b, s:s, s:s, s:o, s:o, s:{s:i, s:i, s:i, s:i}, s:o, "
-		"s:o, s:o}",
+		"{s:s, s:s, s:s, s:s, s:i, s:b, s:s, s:s, s:s, s:o, s:o, s:{s:i, s:i, s:i, s:i}, "
+		"s:o, s:o, s:o}",
 		"name", service->name, "protocol", lb_proto_name(service->proto), "address",
 		lb_front_format(service, text), "mode", lb_mode_name(lb_service_mode(service)),
 		"slots", (int)service->slots, "stateless", service->is_stateless, "mss-clamp",
 		lb_mss_format(service->mss, mss), "quic-cid", lb_cid_format(service, cid),
-		"sources", sources, "tunnel-sources", tunnel_sources_json(service), "timeouts",
-		"syn", (int)timeouts->syn, "established", (int)timeouts->established, "fin",
+		"fragments", lb_fragments_name(service->fragments), "sources", sources,
+		"tunnel-sources", tunnel_sources_json(service), "timeouts", "syn",
+		(int)timeouts->syn, "established", (int)timeouts->established, "fin",
 		(int)timeouts->fin, "udp", (int)timeouts->udp, "health",
 		health_config_json(&service->health), "cache", cache_config_json(&service->cache),
 		"backends", backends);

@@ -61,8 +61,9 @@ void service_row(const struct lbctl *ctl, struct table *table,
 	table_cell(table, "%s", service->name);
 	table_cell(table, "%s", lb_proto_name(service->proto));
 	table_cell(table, "%s", lb_front_format(service, text));
-	table_cell(table, "%s%s%s%s", lb_mode_name(lb_service_mode(service)),
+	table_cell(table, "%s%s%s%s%s", lb_mode_name(lb_service_mode(service)),
 		   service->is_stateless ? " stateless" : "",
+		   service->fragments == LB_FRAGMENTS_THREE_TUPLE ? " three-tuple" : "",
 		   service->cid_length ? " quic-cid " : "",
 		   service->cid_length ? lb_cid_format(service, text) : "");
 	count_cell(table, true, service->slots);

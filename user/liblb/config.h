@@ -81,6 +81,13 @@ int lb_front_find_overlap(const struct lb_config *config, struct lb_place *place
 int lb_quic_check(const struct lb_service_config *service, struct lb_place *place,
 		  struct lb_error *err);
 
+/* config_fragments.c: whether later fragments can find the service that goes by three-tuple. */
+int lb_fragments_check(const struct lb_service_config *service, struct lb_place *place,
+		       struct lb_error *err);
+/* The same of services beside one another. */
+int lb_fragments_find_company(const struct lb_config *config, struct lb_place *place,
+			      struct lb_error *err);
+
 /* config_mode.c: whether a backend's mode, family and port go with its service's. */
 int lb_mode_check(const struct lb_service_config *service, const struct lb_backend_config *backend,
 		  struct lb_error *err);

@@ -329,10 +329,11 @@ static int check_front(struct check *check, const struct lb_service_config *serv
 	return check_address(check, "address", &service->vip);
 }
 
-static int check_quic(struct check *check, const struct lb_service_config *service)
+static int check_udp(struct check *check, const struct lb_service_config *service)
 {
 	struct lb_error err;
-	int ret = lb_quic_check(service, &check->place, &err);
+	int ret = lb_quic_check(service, &check->place, &err)
+			  ?: lb_fragments_check(service, &check->place, &err);
 
 	return ret ? FAULT(check, ret, "%s: %s", check->label, err.text) : 0;
 }
@@ -364,7 +365,7 @@ static int check_service(struct check *check, unsigned int index)
 		ret = check_tunnel_sources(check, service);
 	if (!ret)
 		ret = check_backends(check, service);
-	return ret ?: check_quic(check, service);
+	return ret ?: check_udp(check, service);
 }
 
 int lb_config_find_fault(const struct lb_config *config, struct lb_place *place,

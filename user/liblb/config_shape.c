@@ -26,6 +26,11 @@ static const struct cyaml_strval modes[] = {
 	{ "dsr", LB_MODE_DSR },		{ "ipip", LB_MODE_IPIP }, { "gue", LB_MODE_GUE },
 };
 
+static const struct cyaml_strval fragments[] = {
+	{ "table", LB_FRAGMENTS_TABLE },
+	{ "three-tuple", LB_FRAGMENTS_THREE_TUPLE },
+};
+
 static const struct cyaml_strval protocols[] = {
 	{ "tcp", IPPROTO_TCP },
 	{ "udp", IPPROTO_UDP },
@@ -148,6 +153,7 @@ static const struct cyaml_schema_field service_fields[] = {
 	WORD("stateless", struct lb_shape_service, stateless, yes_no),
 	MAYBE_TEXT("mss-clamp", struct lb_shape_service, mss_clamp),
 	MAYBE_TEXT("quic-cid", struct lb_shape_service, quic_cid),
+	WORD("fragments", struct lb_shape_service, fragments, fragments),
 	CYAML_FIELD_SEQUENCE_COUNT("sources", OPTIONAL_EMPTY, struct lb_shape_service, sources,
 				   source_count, &source, 0, CYAML_UNLIMITED),
 	CYAML_FIELD_SEQUENCE_COUNT("tunnel-sources", OPTIONAL_EMPTY, struct lb_shape_service,

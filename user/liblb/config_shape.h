@@ -63,6 +63,7 @@ struct lb_shape_service {
 	__u32 *slots;
 	enum lb_yes_no *stateless;
 	char *mss_clamp, *quic_cid;
+	enum lb_fragments *fragments;
 	char **sources;
 	unsigned int source_count;
 	char **tunnel_sources;

@@ -219,6 +219,7 @@ int lb_config_find_twin(const struct lb_config *config, struct lb_place *place,
 		return 0;
 	ret = find_same_name(config, place, err);
 	if (!ret)
-		ret = lb_front_find_overlap(config, place, err);
+		ret = lb_front_find_overlap(config, place, err)
+			      ?: lb_fragments_find_company(config, place, err);
 	return ret ? ret : find_same_endpoint(config, place, err);
 }

@@ -84,6 +84,8 @@ static void print_service(FILE *out, const struct lb_service_config *service)
 		(void)fprintf(out, "    mss-clamp: %s\n", lb_mss_format(service->mss, text));
 	if (service->cid_length)
 		(void)fprintf(out, "    quic-cid: \"%s\"\n", lb_cid_format(service, text));
+	if (service->fragments != LB_FRAGMENTS_TABLE)
+		(void)fprintf(out, "    fragments: %s\n", lb_fragments_name(service->fragments));
 	if (service->source_count)
 		(void)fputs("    sources:\n", out);
 	for (unsigned int i = 0; i < service->source_count; i++)

@@ -143,6 +143,8 @@ static int read_service(struct reader *reader, const struct lb_shape_service *sh
 		out->mode = *shape->mode;
 	take(&out->slots, shape->slots);
 	out->is_stateless = shape->stateless && *shape->stateless == LB_YES;
+	if (shape->fragments)
+		out->fragments = *shape->fragments;
 	reader->place.key = "mss-clamp";
 	if (shape->mss_clamp && lb_mss_parse(shape->mss_clamp, &out->mss))
 		return fault_here(reader, -EBADMSG,

@@ -110,6 +110,9 @@ static void describe(const struct lb *lb, const struct lb_flow *flow, __u32 idle
 	info->source_port = ntohs(flow->source_port);
 	info->backend = backend->addr;
 	info->backend_port = backend->port ? ntohs(backend->port) : info->vip_port;
+	info->is_three_tuple = service->flags & LB_S_THREE_TUPLE;
+	if (info->is_three_tuple && service->port_last)
+		info->vip_port = 0;
 	info->mode = flow->kind == LB_FLOW_RECORD ? backend->mode : LB_MODE_FULLNAT;
 	info->state = flow->state;
 	info->idle_ms = (__u32)((__u64)idle * 1000 / hz);
@@ -164,7 +167,9 @@ int lb_schedule(struct lb *lb, __u8 proto, const union lb_addr *client, __u16 cl
 		struct lb_error *err)
 {
 	const struct lb_backend *backend;
+	const struct lb_service *service;
 	char text[LB_ADDR_TEXT_SIZE];
+	bool has_ports;
 	__u32 number, at;
 	__u64 hash;
 	__u16 owner;
@@ -174,16 +179,17 @@ int lb_schedule(struct lb *lb, __u8 proto, const union lb_addr *client, __u16 cl
 	if (lb_service_find(lb, proto, vip, port, &number))
 		return lb_fail(err, -ENOENT, "no service at %s %s: see 'lbctl service list'",
 			       lb_proto_name(proto), lb_endpoint_format(vip, port, text));
-	hash = lb_hash_tuple(&lb->meta->tuple_key, client, vip, htons(client_port), htons(port),
-			     proto);
-	at = lb_hash_slot(hash, lb->services[number].slots);
-	owner = lb->lines[lb->services[number].line + at / LB_OWNERS_PER_LINE]
-			.owner[at % LB_OWNERS_PER_LINE] &
+	service = &lb->services[number];
+	has_ports = !(service->flags & LB_S_THREE_TUPLE);
+	hash = lb_hash_tuple(&lb->meta->tuple_key, client, vip, has_ports ? htons(client_port) : 0,
+			     has_ports ? htons(port) : service->port, proto);
+	at = lb_hash_slot(hash, service->slots);
+	owner = lb->lines[service->line + at / LB_OWNERS_PER_LINE].owner[at % LB_OWNERS_PER_LINE] &
 		LB_OWNER_MASK;
 	if (owner == LB_OWNER_NONE)
 		return lb_fail(err, -EHOSTUNREACH, "service %s has no backend with weight",
-			       lb->services[number].name);
-	backend = &lb->backends[lb->services[number].backend_base + owner];
+			       service->name);
+	backend = &lb->backends[service->backend_base + owner];
 	lb_backend_config_init(out);
 	out->addr = backend->addr;
 	out->port = backend->port ? ntohs(backend->port) : port;

@@ -32,6 +32,24 @@ static __u32 collect_zones(const struct lb *lb, const struct lb_zones *zones, __
 	return zones->zone_count;
 }
 
+/*
+ * Whose number an address has, that of service i: any service's, unless one goes by three-tuple
+ * there, since fragments without ports are all its.
+ */
+static __u32 number_at(const struct lb_change *change, unsigned int i)
+{
+	const union lb_addr *vip = &change->services[i].value.vip;
+
+	for (unsigned int j = i; j < change->service_count; j++) {
+		const struct lb_service *value = &change->services[j].value;
+
+		if (value->flags & LB_S_THREE_TUPLE && !value->vip_length &&
+		    lb_addr_is_equal(&value->vip, vip))
+			return change->services[j].number;
+	}
+	return change->services[i].number;
+}
+
 static __u32 collect_services(const struct lb *lb, const struct lb_change *change,
 			      struct entry *list)
 {
@@ -51,7 +69,8 @@ static __u32 collect_services(const struct lb *lb, const struct lb_change *chang
 				   lb_addr_is_equal(&change->services[j].value.vip, &value->vip);
 		if (!is_known)
 			list[count++] =
-				(struct entry){ value->vip, 0, 0, LB_IS_ADDRESS | hidden | number };
+				(struct entry){ value->vip, 0, 0,
+						LB_IS_ADDRESS | hidden | number_at(change, i) };
 	}
 	return count;
 }

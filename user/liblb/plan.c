@@ -82,6 +82,7 @@ static void fill_value(const struct lb *lb, struct lb_service_change *change)
 	value->flags = LB_S_IN_USE | (config->is_stateless ? LB_S_STATELESS : 0) |
 		       (config->cache.is_on ? LB_S_CACHED : 0) |
 		       (config->cid_length ? LB_S_QUIC : 0) |
+		       (config->fragments == LB_FRAGMENTS_THREE_TUPLE ? LB_S_THREE_TUPLE : 0) |
 		       (lb_front_is_wide(config) ? LB_S_WIDE : 0);
 	if (config->proto == IPPROTO_UDP && !config->is_stateless)
 		value->flags |= LB_S_TRACKED;

@@ -44,6 +44,8 @@ static void fill_config(const struct lb *lb, const struct lb_service *service,
 	config->slots = service->slots;
 	config->mss = service->mss;
 	config->is_stateless = service->flags & LB_S_STATELESS;
+	config->fragments =
+		service->flags & LB_S_THREE_TUPLE ? LB_FRAGMENTS_THREE_TUPLE : LB_FRAGMENTS_TABLE;
 	config->timeouts.syn = service->timeout_syn / hz;
 	config->timeouts.established = service->timeout_established / hz;
 	config->timeouts.fin = service->timeout_fin / hz;
