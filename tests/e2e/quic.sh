@@ -17,6 +17,11 @@ set_up_servers() {
 	local name
 
 	for name in "${SERVERS[@]}"; do
+		in_ns "$name" sysctl -qw net.ipv4.conf.all.arp_ignore=1 net.ipv4.conf.all.arp_announce=2
+		ip -n "$PREFIX$name" addr add "$VIP4/32" dev lo
+		ip -n "$PREFIX$name" addr add "$VIP6/128" dev lo nodad
+		"$LBCTL" -n "$PREFIX$name" -q attach eth0 mode native role backend \
+			from 192.0.2.1,2001:db8:2::1 >/dev/null
 		start_in "$name" "quic-$name" "$PYTHON" "$TESTS/servers/quic_peer.py" serve "$name" $PORT \
 			"$(id_of "$name")"
 	done
@@ -24,15 +29,59 @@ set_up_servers() {
 		wait_for 10 eval "in_ns $name ss -Hlun 'sport = :$PORT' | grep -q ." ||
 			die "quic_peer.py in $name does not listen"
 	done
+	in_ns lb sysctl -qw net.ipv4.conf.all.rp_filter=0 net.ipv4.conf.eth1.rp_filter=0
+}
+
+# at FAMILY SERVER: an address of the balancer's own host, for the process that has the server's name.
+at() {
+	[ "$1" = 4 ] && echo "127.0.0.${2#s}" || echo "2001:db8:127::${2#s}"
+}
+
+set_up_processes() {
+	local name family
+
+	for name in "${SERVERS[@]}"; do
+		ip -n "${PREFIX}lb" addr add "$(at 6 "$name")/128" dev lo nodad
+		for family in 4 6; do
+			start_in lb "quic$family-$name" "$PYTHON" "$TESTS/servers/quic_peer.py" serve \
+				"$name" $PORT "$(id_of "$name")" "$(at "$family" "$name")"
+		done
+	done
+	wait_for 10 has_processes || die "quic_peer.py in lb does not listen"
+}
+
+has_processes() {
+	[ "$(in_ns lb ss -Hlun "sport = :$PORT" | wc -l)" = 6 ]
+}
+
+end_quic() {
+	local status=$? name
+
+	for name in "${SERVERS[@]}"; do
+		[ ! -e "/run/netns/$PREFIX$name" ] ||
+			"$LBCTL" -n "$PREFIX$name" -q detach all >/dev/null || true
+	done
+	end_scenario "$status"
+}
+
+# backend MODE FAMILY SERVER
+backend() {
+	if [ "$1" != local ]; then
+		backend_of "$2" "$3" $PORT
+	elif [ "$2" = 4 ]; then
+		echo "$(at 4 "$3"):$PORT"
+	else
+		echo "[$(at 6 "$3")]:$PORT"
+	fi
 }
 
 # add_quic NAME FAMILY MODE PORT OPTIONS…
 add_quic() {
-	local name=$1 family=$2 server
+	local name=$1 family=$2 mode=$3 server
 
-	lb service add "$name" udp "$(vip_port "$family" "$4")" mode "$3" quic-cid 1:2 "${@:5}"
+	lb service add "$name" udp "$(vip_port "$family" "$4")" mode "$mode" quic-cid 1:2 "${@:5}"
 	for server in "${SERVERS[@]}"; do
-		lb backend add "$name" "$(backend_of "$family" "$server" $PORT)" \
+		lb backend add "$name" "$(backend "$mode" "$family" "$server")" \
 			server-id "$(id_of "$server")"
 	done
 }
@@ -45,6 +94,7 @@ ask() {
 
 # stays FAMILY MODE PORT: all connections, and every server has some.
 stays() {
+	lb service del "quic$3" >/dev/null 2>&1 || true # of a check that failed
 	add_quic "quic$3" "$1" "$2" "$3"
 	ask "$1" "$3" >"$WORK/quic"
 	cat "$WORK/quic"
@@ -109,14 +159,23 @@ refuses() {
 }
 
 main() {
+	local family mode
+
 	start_scenario
+	trap end_quic EXIT
 	set_up_servers
+	set_up_processes
 	attach_all native
 	warm_up
 	check "fullnat, IPv4: clients move and stay" stays 4 fullnat 7002
 	check "fullnat, IPv6: clients move and stay" stays 6 fullnat 7003
 	check "nat, IPv4: clients move and stay" stays 4 nat 7000
 	check "nat, IPv6: clients move and stay" stays 6 nat 7001
+	for family in 4 6; do
+		for mode in dsr ipip gue local; do
+			check "$mode, IPv$family: clients move and stay" stays $family $mode $PORT
+		done
+	done
 	check "also while their server drains" stays_while_draining
 	check "shown, and the same through YAML" is_shown
 	check "refused: an id twice" refuses "is the one of backend 192.0.2.11:$PORT" \

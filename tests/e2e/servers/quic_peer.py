@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Both ends of a protocol with QUIC's headers (RFC 9000, 17) and without its cryptography.
 
-quic_peer.py serve NAME PORT SERVER-ID
+quic_peer.py serve NAME PORT SERVER-ID [ADDRESS]
     Knows the connections that it has opened itself, by the ids it has given out: SERVER-ID in
-    bytes 1 and 2. What comes for others is answered with "unknown".
+    bytes 1 and 2. What comes for others is answered with "unknown". Answers come from the address
+    that was asked; with an ADDRESS it listens only there.
 quic_peer.py ask ADDRESS PORT CONNECTIONS FROM[,FROM...] [FILE]
     Opens connections, waits for FILE if it is given, and goes on with each from a new port and
     the next address again and again. A connection that does not stay whole is a failure.
@@ -19,6 +20,7 @@ from collections import Counter
 INITIAL, HANDSHAKE, SHORT = 0xC0, 0xE0, 0x40
 CID = 8
 MOVES = 6
+IP_PKTINFO, IPV6_FREEBIND = 8, 78
 
 
 def long_header(kind, to, own):
@@ -46,18 +48,35 @@ def answer(packet, name, server_id, connections):
     return bytes([SHORT]) + connections[to][0] + name + b" %d " % connections[to][1] + payload
 
 
-def serve(name, port, server_id):
-    socks, connections = [], {}
-    for family, address in ((socket.AF_INET, "0.0.0.0"), (socket.AF_INET6, "::")):
-        sock = socket.socket(family, socket.SOCK_DGRAM)
-        if family == socket.AF_INET6:
-            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-        sock.bind((address, port))
-        socks.append(sock)
+def listen(address, port):
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    sock = socket.socket(family, socket.SOCK_DGRAM)
+    if family == socket.AF_INET6:
+        sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_RECVPKTINFO, 1)
+        sock.setsockopt(socket.IPPROTO_IPV6, IPV6_FREEBIND, 1)
+    else:
+        sock.setsockopt(socket.IPPROTO_IP, IP_PKTINFO, 1)
+    sock.bind((address, port))
+    return sock
+
+
+def asked_at(sock, controls):
+    """The control message that makes the answer come from where the question went."""
+    if sock.family == socket.AF_INET6:
+        address = next(data for _, kind, data in controls if kind == socket.IPV6_PKTINFO)[:16]
+        return [(socket.IPPROTO_IPV6, socket.IPV6_PKTINFO, address + bytes(4))]
+    address = next(data for _, kind, data in controls if kind == IP_PKTINFO)[8:12]
+    return [(socket.IPPROTO_IP, IP_PKTINFO, bytes(4) + address + bytes(4))]
+
+
+def serve(name, port, server_id, addresses):
+    socks, connections = [listen(address, port) for address in addresses], {}
     while True:
         for sock in select.select(socks, [], [])[0]:
-            packet, peer = sock.recvfrom(2048)
-            sock.sendto(answer(packet, name.encode(), server_id, connections), peer)
+            packet, controls, _, peer = sock.recvmsg(2048, 256)
+            sock.sendmsg([answer(packet, name.encode(), server_id, connections)],
+                         asked_at(sock, controls), 0, peer)
 
 
 class Connection:
@@ -129,7 +148,7 @@ def ask(server, count, addresses, path):
 
 def main():
     if sys.argv[1] == "serve":
-        serve(sys.argv[2], int(sys.argv[3]), int(sys.argv[4]))
+        serve(sys.argv[2], int(sys.argv[3]), int(sys.argv[4]), sys.argv[5:6] or ["0.0.0.0", "::"])
     path = sys.argv[6] if len(sys.argv) > 6 else None
     sys.exit(ask((sys.argv[2], int(sys.argv[3])), int(sys.argv[4]), sys.argv[5].split(","), path))
 
