@@ -181,6 +181,19 @@ static int64_t lifetime_seconds(const struct policy *policy, const struct respon
 	return policy->ttl ? (int64_t)policy->ttl : heuristic_seconds(facts);
 }
 
+/* RFC 9111 4.1; also what lbcache writes itself, and for each client anew, has no variants. */
+static bool varies_by_client(const struct response_facts *facts)
+{
+	static const char *const names[] = { "*", "forwarded", "via", "x-forwarded-for",
+					     "x-forwarded-proto" };
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		if (http_has_member(facts->data, facts->head, HTTP_VARY, names[i]))
+			return true;
+	}
+	return false;
+}
+
 static enum reason judge_storing(const struct policy *policy, const struct response_facts *facts,
 				 const struct directives *directives)
 {
@@ -195,7 +208,7 @@ static enum reason judge_storing(const struct policy *policy, const struct respo
 		return WHY_AUTHORIZATION;
 	if (http_find(facts->head, HTTP_SET_COOKIE) && !policy->is_set_cookie_cut)
 		return WHY_SET_COOKIE;
-	if (http_has_member(facts->data, facts->head, HTTP_VARY, "*"))
+	if (varies_by_client(facts))
 		return WHY_VARY;
 	return WHY_STORED;
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Keys of stored pages: bytes in, bytes out. */
 #include "key.h"
+#include "passing.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -203,16 +204,17 @@ static ssize_t put_codings(struct text value, char *buf, size_t at)
 	return (ssize_t)at;
 }
 
-/* All fields of the name, as one list without blanks around its commas. */
+/* All fields of the name that the backend sees, as one list without blanks around its commas. */
 static ssize_t put_values(struct text name, const char *data, const struct http_head *request,
-			  char *buf, size_t at)
+			  const struct policy *policy, char *buf, size_t at)
 {
 	struct text list, member;
 
 	for (unsigned int i = 0; i < request->field_count; i++) {
 		const struct http_field *field = &request->field[i];
 
-		if (!text_is_same_word(http_text(data, field->name), name))
+		if (!text_is_same_word(http_text(data, field->name), name) ||
+		    !field_passes(data, request, field, policy, true))
 			continue;
 		list = http_text(data, field->value);
 		if (text_is(name, "accept-encoding")) {
@@ -244,8 +246,7 @@ ssize_t vary_values(struct text names, const char *data, const struct http_head 
 
 		names.at += name.len + (end != NULL);
 		names.len -= name.len + (end != NULL);
-		if (!policy->is_cookie_ignored || !text_is(name, "cookie"))
-			at = put_values(name, data, request, buf, (size_t)at);
+		at = put_values(name, data, request, policy, buf, (size_t)at);
 		if (at >= VARY_MAX)
 			return -E2BIG;
 		if (at >= 0)

@@ -25,8 +25,8 @@ uint64_t key_hash(const char *key, size_t len, uint32_t service, uint64_t seed);
  */
 ssize_t vary_names(const char *data, const struct http_head *response, char buf[VARY_NAMES_MAX]);
 /*
- * A request's values for such names, in one normal form, each followed by a newline. -E2BIG. A
- * cookie that the policy ignores counts as absent.
+ * A request's values for such names, in one normal form, each followed by a newline. -E2BIG.
+ * What a backend does not see (passing.h) counts as absent.
  */
 ssize_t vary_values(struct text names, const char *data, const struct http_head *request,
 		    const struct policy *policy, char buf[VARY_MAX]);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Requests on their way to a backend: nothing is copied through that was not parsed. */
 #include "request.h"
+#include "passing.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -122,38 +123,12 @@ static void put_forwarded(struct writer *writer, const struct request *request)
 				       : "1.0 lbcache");
 }
 
-/* Whether a field goes to the backend as it came. */
-static bool is_passed_on(const struct request *request, const struct http_field *field,
-			 bool is_shared)
-{
-	if (http_is_hop_field(request->data, &request->head, field))
-		return false;
-	switch (field->id) {
-	case HTTP_HOST:
-	case HTTP_CONTENT_LENGTH:
-	case HTTP_FORWARDED:
-	case HTTP_VIA:
-	case HTTP_X_FORWARDED_FOR:
-	case HTTP_X_FORWARDED_PROTO:
-		return false;
-	case HTTP_IF_NONE_MATCH:
-	case HTTP_IF_MODIFIED_SINCE:
-	case HTTP_IF_RANGE:
-	case HTTP_RANGE:
-		return !is_shared;
-	case HTTP_COOKIE:
-		return !is_shared || !request->policy->is_cookie_ignored;
-	default:
-		return true;
-	}
-}
-
 static void put_fields(struct writer *writer, const struct request *request, bool is_shared)
 {
 	for (unsigned int i = 0; i < request->head.field_count; i++) {
 		const struct http_field *field = &request->head.field[i];
 
-		if (!is_passed_on(request, field, is_shared))
+		if (!field_passes(request->data, &request->head, field, request->policy, is_shared))
 			continue;
 		put(writer, "%.*s: %.*s\r\n", field->name.len, request->data + field->name.at,
 		    field->value.len, request->data + field->value.at);
