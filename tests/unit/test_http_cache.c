@@ -14,6 +14,7 @@
 #include "lbcache/conditional.h"
 #include "lbcache/freshness.h"
 #include "lbcache/key.h"
+#include "lbcache/server.h"
 
 #define NOW 784111777 /* Sun, 06 Nov 1994 08:49:37 GMT */
 #define DATE "Date: Sun, 06 Nov 1994 08:49:37 GMT\r\n"
@@ -328,9 +329,67 @@ static void rfc9111_4_1_vary(void **state)
 	are_values("X-A: a ,b\r\nX-A: c\r\n", "\na,b,c,\n");
 }
 
+static void passes(const char *target, const char *prefix, bool expected)
+{
+	struct rules rules = { .count = 1, .rule[0].policy.is_pass = true };
+
+	rule_set_prefix(&rules.rule[0], prefix);
+	if (rules_find(&rules, (struct text){ target, strlen(target) })->is_pass != expected)
+		fail_msg("%s by a rule for %s", target, prefix);
+}
+
+static void rfc3986_6_2_2_rules_by_path(void **state)
+{
+	(void)state;
+	passes("/page", "/page", true);
+	passes("/%70age?a", "/page", true);
+	passes("/%2570age", "/page", false);
+	passes("//page", "/page", true);
+	passes("/x/../page", "/page", true);
+	passes("/x/%2E%2e/page", "/page", true);
+	passes("/x%2f..%2Fpage", "/page", true);
+	passes("/./page", "/page", true);
+	passes("/../page", "/page", true);
+	passes("/page;x", "/page", true);
+	passes("/page;x/me", "/page/", true);
+	passes("/x/..;y/page/", "/page/", true);
+	passes("/;/page", "/page", true);
+	passes("/page/../x", "/page", true); /* as it stands there */
+	passes("/x?/../page", "/page", false);
+	passes("/x?a=%70age", "/page", false);
+	passes("/x/page", "/page", false);
+	passes("/pag%", "/page", false);
+	passes("/pag%6", "/page", false);
+	/* rules are read in the same way */
+	passes("/caf%C3%a9/x", "/caf%c3%A9", true);
+	passes("/page", "//x/../pa", true);
+	passes("/.git/config", "/.", true);
+	passes("/page", "/.", false);
+	passes("/a/page", "/a/..", false);
+	passes("/page?b=1", "/page?b", true);
+}
+
+/* The longest one of the normal form counts, where none passes. */
+static void rules_by_normal_path(void **state)
+{
+	struct rules rules = { .count = 2, .rule[0].policy.ttl = 5, .rule[1].policy.ttl = 6 };
+
+	(void)state;
+	rule_set_prefix(&rules.rule[0], "/static/");
+	rule_set_prefix(&rules.rule[1], "/");
+	assert_int_equal(rules_find(&rules, T("/static/a%20b"))->ttl, 5);
+	assert_int_equal(rules_find(&rules, T("/x/../static/a"))->ttl, 5);
+	assert_int_equal(rules_find(&rules, T("/static/../a"))->ttl, 6);
+	assert_int_equal(rules_find(&rules, T("*"))->ttl, 0);
+	rules.rule[1].policy.is_pass = true;
+	assert_true(rules_find(&rules, T("/static/%2e./a"))->is_pass);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(rfc3986_6_2_2_rules_by_path),
+		cmocka_unit_test(rules_by_normal_path),
 		cmocka_unit_test(rfc9111_3_storing),
 		cmocka_unit_test(rfc9111_3_5_authorization),
 		cmocka_unit_test(rfc9111_4_2_1_lifetime),

@@ -152,8 +152,7 @@ static void fill_rules(struct rules *rules, const struct view_service *view,
 	for (unsigned int i = 0; i < view->rule_count && i < RULES_MAX; i++) {
 		struct rule *rule = &rules->rule[rules->count++];
 
-		memcpy(rule->prefix, list[i].prefix, sizeof(rule->prefix));
-		rule->prefix_len = strnlen(rule->prefix, sizeof(rule->prefix));
+		rule_set_prefix(rule, list[i].prefix);
 		rule->policy = rules->standard;
 		rule->policy.ttl = list[i].ttl_s;
 		rule->policy.is_pass = list[i].is_pass;

@@ -159,8 +159,7 @@ static void add_pass(struct options *out)
 		refuse("--pass: more than %d are not possible", RULES_MAX);
 	if (optarg[0] != '/' || strlen(optarg) >= PREFIX_SIZE)
 		refuse("--pass '%s' is not possible, expected a path that begins with '/'", optarg);
-	rule->prefix_len = strlen(optarg);
-	memcpy(rule->prefix, optarg, rule->prefix_len + 1);
+	rule_set_prefix(rule, optarg);
 	rule->policy.is_pass = true;
 	rules->count++;
 }

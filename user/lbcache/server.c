@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Small things that all of lbcache needs: rules by path, addresses as text. */
+/* Small things that all of lbcache needs: addresses as text, sums of the threads' figures. */
 #include "worker.h"
 
 #include <arpa/inet.h>
@@ -26,18 +26,6 @@ int server_use_redis(struct server *server, const union address *address)
 	}
 	server->redis = copy; /* threads may still read the one before */
 	return 0;
-}
-
-const struct policy *rules_find(const struct rules *rules, struct text target)
-{
-	for (unsigned int i = 0; i < rules->count; i++) {
-		const struct rule *rule = &rules->rule[i];
-
-		if (target.len >= rule->prefix_len &&
-		    !memcmp(target.at, rule->prefix, rule->prefix_len))
-			return &rule->policy;
-	}
-	return &rules->standard;
 }
 
 const char *address_format(const union address *address, char buf[ADDRESS_TEXT_SIZE])

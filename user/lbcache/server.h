@@ -25,7 +25,7 @@ struct access_log;
 struct tls_site;
 
 struct rule {
-	char prefix[PREFIX_SIZE];
+	char prefix[PREFIX_SIZE]; /* in its normal form, zeros after it */
 	size_t prefix_len;
 	struct policy policy;
 };
@@ -102,6 +102,12 @@ bool server_wait_turn(const struct server *server);
 
 /* The second tier from now on, which each thread sees at its next miss; NULL: none. -ENOMEM. */
 int server_use_redis(struct server *server, const union address *address);
+/* prefix: less than PREFIX_SIZE bytes, or all of them without a NUL. */
+void rule_set_prefix(struct rule *rule, const char *prefix);
+/*
+ * The policy of the longest prefix that the target's path has in its normal form. Where one of the
+ * ways in which a backend may read the path passes by, that one counts.
+ */
 const struct policy *rules_find(const struct rules *rules, struct text target);
 const char *address_format(const union address *address, char buf[ADDRESS_TEXT_SIZE]);
 socklen_t address_size(const union address *address);
