@@ -225,7 +225,7 @@ bad_requests_are_refused() {
 liars() {
 	local kind code
 
-	for kind in short chunk halfchunk both bare nothing words endless; do
+	for kind in short chunk halfchunk both bare nothing words endless continues hints; do
 		code=$(get -o "$WORK/liar" -w '%{http_code}' "$URL/liar/$kind" 2>/dev/null) || code=closed
 		case $kind:$code in
 		short:closed | chunk:closed | halfchunk:closed) ;;

@@ -75,6 +75,7 @@ void fetch_release(struct worker *worker, struct fetch *fetch)
 		discard(worker, fetch);
 		return;
 	}
+	worker_not_again(&fetch->watch);
 	leave_fill(fetch);
 	free(fetch->out);
 	fetch->out = NULL;
@@ -285,6 +286,7 @@ static bool try_next(struct worker *worker, struct fill *fill, struct client *cl
 	fetch->is_body_sent = false;
 	fetch->chunked = (struct http_chunked){ 0 };
 	fetch->tries = (uint8_t)tries;
+	fetch->interim_count = 0;
 	fetch->asked_ms = worker->now_ms;
 	fetch->fill = fill_ref(fill);
 	fill->fetch = fetch;

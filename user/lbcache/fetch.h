@@ -37,7 +37,7 @@ struct fetch {
 	struct fill *fill;     /* NULL while idle */
 	struct client *client; /* whose body is sent, who gets 1xx, or who tunnels; may be NULL */
 	bool is_reused, is_paused, has_response_byte, is_keepable, is_chunked_out, is_body_sent;
-	uint8_t tries;
+	uint8_t tries, interim_count;
 	uint64_t asked_ms;
 	char *out; /* still to be sent, with what of it is */
 	size_t out_len, out_at, out_limit;

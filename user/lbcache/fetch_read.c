@@ -8,7 +8,8 @@
 #include "fetch.h"
 #include "stream.h"
 
-#define INTERIM_MAX 16384 /* bytes of 1xx heads and the final one that have not come whole */
+#define HEAD_MAX 16384 /* bytes of a head that has not come whole */
+#define INTERIM_MAX 16 /* heads before the final one */
 
 enum outcome {
 	MORE,  /* goes on */
@@ -84,7 +85,7 @@ static enum outcome keep(struct worker *worker, struct fetch *fetch, struct text
 {
 	char *kept = malloc(bytes.len ? bytes.len : 1);
 
-	if (!kept || bytes.len > INTERIM_MAX) {
+	if (!kept || bytes.len > HEAD_MAX) {
 		free(kept);
 		return fail(worker, fetch, SIGN_MALFORMED);
 	}
@@ -151,6 +152,8 @@ static enum outcome take_heads(struct worker *worker, struct fetch *fetch, struc
 		}
 		if (head.status >= 200)
 			return take_final(worker, fetch, bytes, &head);
+		if (fetch->interim_count++ == INTERIM_MAX)
+			return fail(worker, fetch, SIGN_MALFORMED);
 		if (fetch->client)
 			client_interim(worker, fetch->client, bytes.at, &head);
 		else
@@ -179,6 +182,7 @@ static bool is_ahead(const struct fetch *fetch)
 void fetch_read(struct worker *worker, struct fetch *fetch)
 {
 	enum outcome outcome = MORE;
+	size_t taken = 0;
 
 	while (outcome == MORE) {
 		size_t kept = fetch->state == FETCH_HEAD ? fetch->in_len : 0;
@@ -195,6 +199,10 @@ void fetch_read(struct worker *worker, struct fetch *fetch)
 			timer_stop(&fetch->timer);
 			return;
 		}
+		if (taken >= SHARE) {
+			worker_again(worker, &fetch->watch);
+			return;
+		}
 		if (kept)
 			memcpy(worker->scratch, fetch->in, kept);
 		ret = stream_read(&fetch->watch, worker->scratch + kept, SCRATCH_SIZE - kept);
@@ -206,6 +214,7 @@ void fetch_read(struct worker *worker, struct fetch *fetch)
 			(void)take_end(worker, fetch, ret == 0);
 			return;
 		}
+		taken += (size_t)ret;
 		fetch->has_response_byte = true;
 		timer_start(worker, &fetch->timer, TIMER_IDLE, fetch->timer.on_due);
 		if (fetch->state == FETCH_HEAD)

@@ -153,6 +153,9 @@ void h2_interim(struct worker *worker, struct client *client, const char *data,
 	struct fields fields;
 
 	(void)worker;
+	/* A hint is not kept for one who does not read. */
+	if (stream->h2->out && head->status != 100)
+		return;
 	begin(&fields, head->status);
 	for (unsigned int i = 0; i < head->field_count; i++) {
 		const struct http_field *field = &head->field[i];

@@ -21,6 +21,7 @@
 
 #define EVENTS_MAX 256
 #define TURN_MS 500		   /* at the latest, another turn */
+#define ROUNDS_MAX 8		   /* through the inbox in one turn */
 #define IDLE_MS 1000		   /* of clients while this process ends */
 #define BEAT_MS 10		   /* the same of one that must show that it is alive */
 #define TELL_MS 60000		   /* between two notes of one thread */
@@ -81,6 +82,8 @@ static int wait_ms(const struct worker *worker)
 {
 	uint64_t due = worker->now_ms + (worker->beat ? BEAT_MS : TURN_MS);
 
+	if (worker->again || worker->is_behind)
+		return 0;
 	for (unsigned int i = 0; i < TIMER_CLASSES; i++) {
 		const struct timer *head = &worker->timers[i];
 
@@ -106,6 +109,7 @@ void worker_bury(struct worker *worker, struct watch *watch)
 {
 	if (watch->fd >= 0)
 		(void)close(watch->fd);
+	worker_not_again(watch);
 	tls_free(watch->tls);
 	watch->tls = NULL;
 	watch->fd = -1;
@@ -159,29 +163,35 @@ static void on_bell(struct worker *worker, struct watch *watch, uint32_t events)
 	(void)!read(watch->fd, &count, sizeof(count));
 }
 
-/* Looking at one fill may put others into the inbox, so it is emptied until it stays empty. */
-static void read_inbox(struct worker *worker)
+/* False: it was empty. */
+static bool read_inbox(struct worker *worker)
 {
-	for (;;) {
-		struct fill **list;
-		size_t count;
+	struct fill **list;
+	size_t count;
 
-		(void)pthread_mutex_lock(&worker->inbox_lock);
-		list = worker->inbox;
-		count = worker->inbox_count;
-		worker->inbox = NULL;
-		worker->inbox_count = worker->inbox_limit = 0;
-		(void)pthread_mutex_unlock(&worker->inbox_lock);
-		if (!count) {
-			free(list);
-			return;
-		}
-		for (size_t i = 0; i < count; i++) {
-			fetch_look(worker, list[i]);
-			client_look(worker, list[i]);
-			fill_unref(list[i]);
-		}
-		free(list);
+	(void)pthread_mutex_lock(&worker->inbox_lock);
+	list = worker->inbox;
+	count = worker->inbox_count;
+	worker->inbox = NULL;
+	worker->inbox_count = worker->inbox_limit = 0;
+	(void)pthread_mutex_unlock(&worker->inbox_lock);
+	for (size_t i = 0; i < count; i++) {
+		fetch_look(worker, list[i]);
+		client_look(worker, list[i]);
+		fill_unref(list[i]);
+	}
+	free(list);
+	return count > 0;
+}
+
+/* Looking at one fill may put others into the inbox: a few rounds, and the rest in another turn. */
+static void look_around(struct worker *worker)
+{
+	worker->is_behind = true;
+	for (unsigned int i = 0; i < ROUNDS_MAX && worker->is_behind; i++) {
+		const bool was_told = read_inbox(worker);
+
+		worker->is_behind = h2_flush(worker) || was_told;
 	}
 }
 
@@ -277,6 +287,7 @@ static void *run(void *arg)
 	while (!__atomic_load_n(&worker->server->is_stopping, __ATOMIC_RELAXED)) {
 		int count = epoll_wait(worker->epoll_fd, events, EVENTS_MAX, wait_ms(worker));
 
+		worker_begin_again(worker);
 		__atomic_store_n(&worker->turns, worker->turns + 1, __ATOMIC_RELEASE);
 		read_clocks(worker);
 		for (int i = 0; i < count; i++) {
@@ -285,12 +296,11 @@ static void *run(void *arg)
 			if (watch->fd >= 0)
 				watch->on_event(worker, watch, events[i].events);
 		}
+		worker_run_again(worker);
 		run_timers(worker);
 		if (__atomic_load_n(&worker->server->is_draining, __ATOMIC_RELAXED))
 			let_go(worker);
-		do
-			read_inbox(worker);
-		while (h2_flush(worker));
+		look_around(worker);
 		free_dead(worker);
 		set_bypass(worker);
 		if (!worker->index)

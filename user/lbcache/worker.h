@@ -23,6 +23,7 @@ struct watch {
 	void (*on_event)(struct worker *worker, struct watch *watch, uint32_t events);
 	struct ssl_st *tls; /* NULL: in clear; freed with it */
 	struct watch *next_dead;
+	struct watch *next_again, **link_again; /* link NULL: it is in no list */
 };
 
 /* Every class has one length, so that a list a class stays sorted by itself. */
@@ -61,6 +62,9 @@ struct worker {
 	time_t now;
 	struct timer timers[TIMER_CLASSES]; /* heads of rings */
 	struct watch *dead;
+	struct watch *again;	 /* who goes on in the next turn */
+	struct watch *again_now; /* and in this one */
+	bool is_behind;		 /* the inbox had more than a turn's share */
 	struct listener *listeners;
 	bool has_let_go;    /* of its listeners */
 	struct watch event; /* the inbox's bell */
@@ -106,6 +110,20 @@ void worker_watch(struct worker *worker, struct watch *watch, int fd,
 		  void (*on_event)(struct worker *, struct watch *, uint32_t));
 /* Closes, and frees the struct that the watch is the first member of at the turn's end. */
 void worker_bury(struct worker *worker, struct watch *watch);
+
+/* ---- again.c: shares of a turn --------------------------------------------------------------- */
+
+/* What one may read or send in a turn while others wait, in bytes. */
+#define SHARE (256u << 10)
+
+/* The watch has had its share: an event for it, as if it could read and write, in the next turn. */
+void worker_again(struct worker *worker, struct watch *watch);
+void worker_not_again(struct watch *watch);
+/* A turn begins: those of the turn before are due. */
+void worker_begin_again(struct worker *worker);
+void worker_run_again(struct worker *worker);
+
+/* ---- worker.c -------------------------------------------------------------------------------- */
 
 /* Has it look around at once. From any thread. */
 void worker_wake(struct worker *worker);

@@ -31,6 +31,8 @@ LIARS = {
     "nothing": b"",
     "words": b"hello\r\n\r\n",
     "endless": b"HTTP/1.1 200 OK\r\n" + b"X-Y: " + b"z" * 900 + b"\r\n",
+    "continues": b"HTTP/1.1 100 Continue\r\n\r\n" * 1000,
+    "hints": b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n" * 1000,
     "surplus": b"HTTP/1.1 200 OK\r\nCache-Control: max-age=60\r\nContent-Length: 3\r\n\r\nabc"
     b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil",
 }
@@ -89,6 +91,8 @@ class Handler(BaseHTTPRequestHandler):
         self.wfile.write(LIARS[kind])
         for _ in range(100 if kind == "endless" else 0):
             self.wfile.write(b"X-Y: " + b"z" * 900 + b"\r\n")
+        while kind in ("continues", "hints"):  # until nobody takes them
+            self.wfile.write(LIARS[kind])
         self.wfile.flush()
         if kind == "surplus":
             time.sleep(1)
