@@ -324,8 +324,8 @@ static void rfc9111_4_1_vary(void **state)
 	assert_int_equal(vary_names(text, &head, buf), 20);
 	assert_memory_equal(buf, "accept-encoding\nx-a\n", 20);
 	are_values("", "\n\n");
-	are_values("Accept-Encoding: gzip, deflate, br;q=0\r\n", "deflate,gzip,\n\n");
-	are_values("accept-encoding: DEFLATE ;q=0.5,gzip\r\n", "deflate,gzip,\n\n");
+	are_values("Accept-Encoding: gzip, deflate, br;q=0\r\n", "deflate,gzip,identity,\n\n");
+	are_values("accept-encoding: DEFLATE ;q=0.5,gzip\r\n", "deflate,gzip,identity,\n\n");
 	are_values("X-A: a ,b\r\nX-A: c\r\n", "\na,b,c,\n");
 }
 
@@ -336,6 +336,25 @@ static void passes(const char *target, const char *prefix, bool expected)
 	rule_set_prefix(&rules.rule[0], prefix);
 	if (rules_find(&rules, (struct text){ target, strlen(target) })->is_pass != expected)
 		fail_msg("%s by a rule for %s", target, prefix);
+}
+
+static void rfc9110_12_5_3_codings(void **state)
+{
+	(void)state;
+	are_values("Accept-Encoding: \r\n", "identity,\n\n"); /* without it any may come */
+	are_values("Accept-Encoding: x-gzip, X-Compress\r\n", "compress,gzip,identity,\n\n");
+	are_values("Accept-Encoding: compress\r\n", "compress,identity,\n\n");
+	are_values("Accept-Encoding: gzip; Q=0.000, br\r\n", "br,identity,\n\n");
+	are_values("Accept-Encoding: gzip;q=0.001\r\n", "gzip,identity,\n\n");
+	are_values("Accept-Encoding: gzip, identity;q=0\r\n", "gzip,\n\n");
+	are_values("Accept-Encoding: gzip, *;q=0\r\n", "gzip,\n\n");
+	are_values("Accept-Encoding: identity, *;q=0\r\n", "identity,\n\n");
+	are_values("Accept-Encoding: *\r\n", "br,compress,deflate,gzip,zstd,identity,*,\n\n");
+	are_values("Accept-Encoding: gzip;q=0\r\nAccept-Encoding: *\r\n",
+		   "br,compress,deflate,zstd,identity,*,\n\n");
+	are_values("Accept-Encoding: *, identity;q=0\r\n", "br,compress,deflate,gzip,zstd,*,\n\n");
+	are_values("Accept-Encoding: Dcb, *, aes;q=0\r\n",
+		   "dcb,aes;q=0,br,compress,deflate,gzip,zstd,identity,*,\n\n");
 }
 
 static void rfc3986_6_2_2_rules_by_path(void **state)
@@ -388,6 +407,7 @@ static void rules_by_normal_path(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(rfc9110_12_5_3_codings),
 		cmocka_unit_test(rfc3986_6_2_2_rules_by_path),
 		cmocka_unit_test(rules_by_normal_path),
 		cmocka_unit_test(rfc9111_3_storing),

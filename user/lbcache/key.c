@@ -176,30 +176,86 @@ static bool is_refused(struct text member)
 	return true;
 }
 
-/* Browsers write it in many ways; what counts is which codings they take. */
-static ssize_t put_codings(struct text value, char *buf, size_t at)
+/* Content codings of RFC 9110 8.4.1, each with its old name. */
+static const struct {
+	const char *name, *alias;
+} codings[] = {
+	{ "br", "br" },	      { "compress", "x-compress" }, { "deflate", "deflate" },
+	{ "gzip", "x-gzip" }, { "zstd", "zstd" },	    { "identity", "identity" },
+	{ "*", "*" },
+};
+
+enum { CODING_IDENTITY = 5, CODING_ANY, CODING_COUNT };
+
+struct accepted {
+	unsigned int is_said, is_taken; /* bits by the numbers above */
+	bool is_present;
+};
+
+/* One that is not known here the backend may know: it stays as it is. */
+static ssize_t put_coding(struct text name, bool is_taken, char *buf, size_t at)
 {
-	static const char *const codings[] = { "br", "deflate", "gzip", "zstd", "*" };
-	unsigned int accepted = 0;
+	if (at + name.len + sizeof(";q=0,") > VARY_MAX)
+		return -E2BIG;
+	for (size_t i = 0; i < name.len; i++)
+		buf[at++] = lower(name.at[i]);
+	return (ssize_t)put(buf, at,
+			    is_taken ? (struct text){ ",", 1 } : (struct text){ ";q=0,", 5 });
+}
+
+static ssize_t take_codings(struct text list, struct accepted *accepted, char *buf, size_t at)
+{
 	struct text member;
 
-	while (text_next_member(&value, &member)) {
+	accepted->is_present = true;
+	while (text_next_member(&list, &member)) {
 		const char *end = memchr(member.at, ';', member.len);
 		struct text name = { member.at, end ? (size_t)(end - member.at) : member.len };
+		const bool is_taken = !is_refused(member);
+		unsigned int i = 0;
+		ssize_t ret;
 
 		name = text_trim(name);
-		for (unsigned int i = 0; i < sizeof(codings) / sizeof(codings[0]); i++) {
-			if (text_is(name, codings[i]) && !is_refused(member))
-				accepted |= 1u << i;
+		while (i < CODING_COUNT && !text_is(name, codings[i].name) &&
+		       !text_is(name, codings[i].alias))
+			i++;
+		if (i < CODING_COUNT) {
+			accepted->is_said |= 1u << i;
+			accepted->is_taken |= (unsigned int)is_taken << i;
+			continue;
 		}
+		ret = put_coding(name, is_taken, buf, at);
+		if (ret < 0)
+			return ret;
+		at = (size_t)ret;
 	}
-	if (at + 32 > VARY_MAX)
-		return -E2BIG;
-	for (unsigned int i = 0; i < sizeof(codings) / sizeof(codings[0]); i++) {
-		if (accepted & 1u << i) {
-			at = put(buf, at, (struct text){ codings[i], strlen(codings[i]) });
-			buf[at++] = ',';
-		}
+	return (ssize_t)at;
+}
+
+/*
+ * RFC 9110 12.5.3: '*' is for what is not said, and identity is refused by q=0 alone, of its own or
+ * of '*'. Without the field any coding may come, which is not what an empty one says.
+ */
+static ssize_t put_accepted(const struct accepted *accepted, char *buf, size_t at)
+{
+	unsigned int taken = accepted->is_taken;
+
+	if (!accepted->is_present)
+		return (ssize_t)at;
+	if (taken & 1u << CODING_ANY)
+		taken |= ~accepted->is_said;
+	else if (!(accepted->is_said & (1u << CODING_IDENTITY | 1u << CODING_ANY)))
+		taken |= 1u << CODING_IDENTITY;
+	for (unsigned int i = 0; i < CODING_COUNT; i++) {
+		const struct text name = { codings[i].name, strlen(codings[i].name) };
+		ssize_t ret;
+
+		if (!(taken & 1u << i))
+			continue;
+		ret = put_coding(name, true, buf, at);
+		if (ret < 0)
+			return ret;
+		at = (size_t)ret;
 	}
 	return (ssize_t)at;
 }
@@ -208,6 +264,8 @@ static ssize_t put_codings(struct text value, char *buf, size_t at)
 static ssize_t put_values(struct text name, const char *data, const struct http_head *request,
 			  const struct policy *policy, char *buf, size_t at)
 {
+	const bool is_coding = text_is(name, "accept-encoding");
+	struct accepted accepted = { 0 };
 	struct text list, member;
 
 	for (unsigned int i = 0; i < request->field_count; i++) {
@@ -217,8 +275,8 @@ static ssize_t put_values(struct text name, const char *data, const struct http_
 		    !field_passes(data, request, field, policy, true))
 			continue;
 		list = http_text(data, field->value);
-		if (text_is(name, "accept-encoding")) {
-			ssize_t ret = put_codings(list, buf, at);
+		if (is_coding) {
+			ssize_t ret = take_codings(list, &accepted, buf, at);
 
 			if (ret < 0)
 				return ret;
@@ -232,7 +290,7 @@ static ssize_t put_values(struct text name, const char *data, const struct http_
 			buf[at++] = ',';
 		}
 	}
-	return (ssize_t)at;
+	return is_coding ? put_accepted(&accepted, buf, at) : (ssize_t)at;
 }
 
 ssize_t vary_values(struct text names, const char *data, const struct http_head *request,
