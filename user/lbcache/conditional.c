@@ -51,6 +51,17 @@ bool conditional_is_unchanged(const char *data, const struct http_head *request,
 	       !http_date_parse(changed, now, &modified) && modified <= asked;
 }
 
+bool conditional_is_of(const char *data, const struct http_head *response,
+		       const struct validators *stored)
+{
+	const struct text etag = http_value(data, response, HTTP_ETAG);
+	const struct text modified = http_value(data, response, HTTP_LAST_MODIFIED);
+
+	if (etag.len) /* some servers leave out the quotes */
+		return text_is_same(etag, stored->etag) || etag_is_same(etag, stored->etag, false);
+	return !modified.len || text_is_same(modified, stored->last_modified);
+}
+
 /* RFC 9110 13.1.5: a strong tag, or exactly the stored date. */
 static bool if_range_holds(const char *data, const struct http_head *request,
 			   const struct validators *stored)

@@ -16,6 +16,13 @@ bool etag_is_same(struct text a, struct text b, bool is_strong);
 bool conditional_is_unchanged(const char *data, const struct http_head *request,
 			      const struct validators *stored, time_t now);
 
+/*
+ * RFC 9111 4.3.4: whether a 304 is of the page that is stored. One with validators has one of the
+ * page's: its tag (weakly, as was asked with it), or without a tag its Last-Modified.
+ */
+bool conditional_is_of(const char *data, const struct http_head *response,
+		       const struct validators *stored);
+
 #define RANGES_MAX 16
 
 struct range {

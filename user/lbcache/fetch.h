@@ -102,7 +102,8 @@ void heading_note(struct worker *worker, const struct fill *fill, const char *da
 
 /*
  * Takes over the head (parsed, at data): stores the decision in the fill, and wakes who waits.
- * False if the fill ended with the head alone (a 304 that revalidated, a failure).
+ * False if nothing follows the head: the fill ended (a 304 that revalidated, a failure), or still
+ * waits, now without its stale page (a 304 of another one), and is to be fetched again.
  */
 bool intake_head(struct worker *worker, struct fill *fill, const char *data,
 		 const struct http_head *head, uint32_t delay_ms);

@@ -112,7 +112,11 @@ static enum outcome take_final(struct worker *worker, struct fetch *fetch, struc
 				     (head->framing == HTTP_BODY_NONE ||
 				      (head->framing == HTTP_BODY_LENGTH && fetch->left == 0));
 		sign_answered(fetch->backend);
+		(void)fill_ref(fill);
 		fetch_release(worker, fetch);
+		if (fill->state == FILL_WAITING)
+			fetch_start(worker, fill, NULL);
+		fill_unref(fill);
 		return ENDED;
 	}
 	if (!fill->is_storing && !__atomic_load_n(&fill->listeners, __ATOMIC_ACQUIRE)) {

@@ -3,6 +3,7 @@
  * What a response means for its fill: stored or not, the marks and purges that follow from it, and
  * who is told. Knows neither sockets nor clients.
  */
+#include "conditional.h"
 #include "fetch.h"
 #include "second.h"
 
@@ -244,14 +245,32 @@ static bool keep_head(struct worker *worker, struct fill *fill, const char *data
 	return true;
 }
 
+/* The page is another one by now: it goes, and the fill waits for an answer without conditions. */
+static bool drop_stale(struct worker *worker, struct fill *fill)
+{
+	struct object *stale = fill->stale;
+
+	store_drop(worker->server->store, stale);
+	(void)pthread_mutex_lock(&fill->lock);
+	fill->stale = NULL;
+	(void)pthread_mutex_unlock(&fill->lock);
+	object_unref(stale);
+	return false;
+}
+
 bool intake_head(struct worker *worker, struct fill *fill, const char *data,
 		 const struct http_head *head, uint32_t delay_ms)
 {
 	struct segment *first = NULL;
 	enum reason why;
 
-	if (head->status == 304 && fill->stale)
+	if (head->status == 304 && fill->stale) {
+		const struct validators validators = object_validators(fill->stale);
+
+		if (!conditional_is_of(data, head, &validators))
+			return drop_stale(worker, fill);
 		return take_304(worker, fill, data, head, delay_ms);
+	}
 	if (is_error(head) && may_serve_stale(worker, fill)) {
 		end_with(worker, fill, object_ref(fill->stale), true);
 		return false;
