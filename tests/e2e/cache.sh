@@ -383,6 +383,35 @@ it_is_nobody() {
 	[ "$(cat "${file%/status}"/task/*/status | awk '/^Seccomp:/ { print $2 }' | sort -u)" = 2 ]
 }
 
+# The processes named lbcache-memory that lbcache has begun.
+holders() {
+	pgrep -x -P "$(<"$(run_dir)/lbcache.pid")" lbcache-memory
+}
+
+# Its memory has a second process too, or a killed one would give that back before it closes its sockets:
+# with the same rights, no descriptor but the one that tells it of the end, and gone after it.
+memory_is_held() {
+	local pid
+
+	pid=$(holders)
+	[ "$(awk '/^VmSize/ { print $2 }' "/proc/$pid/status")" = \
+		"$(awk '/^VmSize/ { print $2 }' "/proc/$(<"$(run_dir)/lbcache.pid")/status")" ]
+	[ "$(readlink "/proc/$pid/fd/"*)" = 'anon_inode:[pidfd]' ]
+	grep -q '^Seccomp:[[:space:]]*2$' "/proc/$pid/status"
+	grep -q '^Uid:[[:space:]]*65534' "/proc/$pid/status"
+	kill -9 "$(<"$(run_dir)/lbcache.pid")"
+	wait_for 5 is_over "$pid"
+	start_cache --backend 192.0.2.11:5000
+	pid=$(holders)
+	stop_label lbcache
+	wait_for 5 is_over "$pid"
+	start_cache --backend 192.0.2.11:5000
+}
+
+is_over() {
+	! grep -qv '^State:[[:space:]]*Z' <(grep '^State' "/proc/$1/status" 2>/dev/null)
+}
+
 # metric NAME: its value now.
 metric() {
 	in_ns lb curl -sSf http://127.0.0.1:9407/metrics >"$WORK/metrics"
@@ -475,3 +504,4 @@ check "the operator's rules" operators_ttl
 check "a dead backend costs nothing" a_dead_backend_costs_nothing
 check "the access log, combined and as JSON" access_log
 check "memory holds its cap in a scan" memory_holds
+check "its memory is held until its sockets are closed" memory_is_held

@@ -121,13 +121,22 @@ misses_go_on() {
 	! grep -v '^reply s[123] ' <(grep ^reply "$WORK/conns")
 }
 
-# Sockets of a killed process are gone at once: no wait for the time stamps.
+has_no_files() {
+	[ -z "$(ls "/proc/$1/fd" 2>/dev/null)" ]
+}
+
+# Sockets of a killed process are gone at once: no wait for the time stamps, and none for its memory.
+# On a busy machine it may take a while until it gets a processor to die on.
 killed() {
-	local round
+	local round pid
 
 	for ((round = 0; round < ROUNDS; round++)); do
 		hits client "http://$VIP4/"
-		kill -9 "$(cache_pid)"
+		pid=$(cache_pid)
+		kill -9 "$pid"
+		until has_no_files "$pid"; do
+			sleep 0.001
+		done
 		sleep 0.001
 		connect_many 4 80 20 || return 1
 		next_ports 20

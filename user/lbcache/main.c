@@ -16,6 +16,7 @@
 #include "control.h"
 #include "fill.h"
 #include "handover.h"
+#include "holder.h"
 #include "join.h"
 #include "listen.h"
 #include "log.h"
@@ -213,6 +214,13 @@ int main(int argc, char **argv)
 	ret = rights_drop(options.user, &what);
 	if (ret)
 		return refuse(what, -ret);
+	ret = holder_start();
+	if (ret)
+		(void)fprintf(
+			stderr,
+			"lbcache: note: killed with much in memory it would close its sockets "
+			"late: %s\n",
+			strerror(-ret));
 	serve_until(server, &signals);
 	ret = join_leave();
 	server->is_stopping = true;

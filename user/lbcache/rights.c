@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <grp.h>
 #include <pwd.h>
+#include <sched.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <unistd.h>
@@ -73,8 +74,25 @@ static const int allowed[] = {
 	SCMP_SYS(tgkill),
 };
 
+/* holder.c */
+static const int allowed_to_holder[] = { SCMP_SYS(pidfd_open), SCMP_SYS(close_range) };
+
 /* Memory that may be written is never run. */
 static const int allowed_without_exec[] = { SCMP_SYS(mmap), SCMP_SYS(mprotect) };
+
+/* A process with the same memory and the same filter, no other. */
+static int allow_holder(scmp_filter_ctx filter)
+{
+	int ret = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(clone), 1,
+				   SCMP_A0(SCMP_CMP_EQ, CLONE_VM));
+
+	for (size_t i = 0; !ret && i < sizeof(allowed_to_holder) / sizeof(int); i++)
+		ret = seccomp_rule_add(filter, SCMP_ACT_ALLOW, allowed_to_holder[i], 0);
+	if (!ret)
+		ret = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(prctl), 1,
+				       SCMP_A0(SCMP_CMP_EQ, PR_SET_NAME));
+	return ret;
+}
 
 static int filter_calls(void)
 {
@@ -89,6 +107,8 @@ static int filter_calls(void)
 	for (size_t i = 0; !ret && i < sizeof(allowed_without_exec) / sizeof(int); i++)
 		ret = seccomp_rule_add(filter, SCMP_ACT_ALLOW, allowed_without_exec[i], 1,
 				       SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
+	if (!ret)
+		ret = allow_holder(filter);
 	if (!ret)
 		ret = seccomp_load(filter);
 	if (filter)
