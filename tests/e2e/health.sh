@@ -307,6 +307,7 @@ type: exec, command: kill -9 $$ | signal 9
 type: exec, command: sleep 9 | command_timeout
 type: exec, command: test $(id -u) != 0 | ok
 type: exec, command: 'test $LB_ADDRESS:$LB_PORT = 192.0.2.11:5200' | ok
+type: exec, command: '/usr/bin/python3 CERTS/new_user_namespace.py' | exit 5
 TABLE
 }
 
@@ -324,6 +325,7 @@ start_check_servers() {
 	chmod 755 "$WORK" "$WORK/certs"
 	openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -keyout "$WORK/certs/ca.key" -subj "/CN=test" -days 2 \
 		-out "$WORK/certs/ca.pem" 2>/dev/null
+	install -m 755 "$TESTS/servers/new_user_namespace.py" "$WORK/certs/"
 	make_certificate good good.example 2
 	make_certificate other other.example 2
 	make_certificate expired good.example -1
@@ -400,6 +402,38 @@ import re, sys
 text = sys.stdin.read()
 print(re.split(r"(?m)^  - name: r1$", text)[0], end="")' >"$WORK/rest.yaml"
 	lb -q config apply "$WORK/rest.yaml" >/dev/null
+}
+
+# results SERVICE: the reasons of its checks, one a line.
+results() {
+	lb -q -j health log "$1" | "$PYTHON" -c '
+import json, sys
+print("\n".join(sorted({event["reason"] for event in json.load(sys.stdin) if event["reason"]})))'
+}
+
+# Commands begin and end while connections are made and closed: no result is another one's.
+commands_beside_others() {
+	local number
+
+	lb -q service add commands tcp 203.0.113.10:83
+	lb -q service add refusing tcp 203.0.113.10:84
+	for number in 1 2 3; do
+		lb -q backend add commands "192.0.2.1$number:5000"
+		lb -q backend add refusing "192.0.2.1$number:5299"
+	done
+	lb -q health set commands exec command 'exit 7' every 200ms timeout 190ms
+	lb -q health set refusing tcp every 100ms timeout 90ms via direct
+	sleep 6
+	results commands >"$WORK/commands"
+	results refusing >"$WORK/refusing"
+	lb -q service del commands
+	lb -q service del refusing
+	grep -x 'exit' "$WORK/commands"
+	grep -x 'refused' "$WORK/refusing"
+	# A busy host may be late.
+	[ -z "$(grep -vxE 'exit|command_timeout|unchecked' "$WORK/commands")" ]
+	[ -z "$(grep -vxE 'refused|connect_timeout|unreachable|unchecked' "$WORK/refusing")" ]
+	! grep 'was ended by signal' "$WORK/lbd.log" || return 1
 }
 
 # Two services ask the same of the same backend directly: it is asked once.
@@ -567,6 +601,7 @@ main() {
 	check "all down: any, drop, reject" all_down
 	check "all come back" all_return
 	check_reasons
+	check "commands beside other checks" commands_beside_others
 	check "one probe for two services" shared_probe
 	check "a change of the document" reloaded
 	check "lbd stopped for a while" daemon_stopped

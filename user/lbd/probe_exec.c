@@ -49,16 +49,20 @@ static void ready(struct watch *watch, unsigned int events)
 	struct command *command = CONTAINER_OF(watch, struct command, watch);
 	struct target *target = command->target;
 	int status = 0;
+	const pid_t ended = waitpid(command->pid, &status, WNOHANG);
+	const int error = errno;
 
 	(void)events;
-	if (waitpid(command->pid, &status, WNOHANG) == 0)
+	if (ended == 0)
 		return;
 	watch_end(&command->watch);
 	free(command);
 	if (!target)
 		return;
 	target->own = NULL;
-	if (WIFSIGNALED(status))
+	if (ended < 0)
+		probe_done(target, LB_C_LOCAL, (__u16)error);
+	else if (WIFSIGNALED(status))
 		probe_done(target, LB_C_SIGNAL, (__u16)WTERMSIG(status));
 	else if (WEXITSTATUS(status))
 		probe_done(target, LB_C_EXIT, (__u16)WEXITSTATUS(status));

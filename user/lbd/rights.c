@@ -2,6 +2,7 @@
 /* What lbd may do once it runs: as little as its work takes. */
 #include <errno.h>
 #include <pwd.h>
+#include <sched.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -80,6 +81,24 @@ static const int refused[] = {
 	SCMP_SYS(quotactl),
 };
 
+/* Namespaces of one's own, where one has all capabilities, come by clone() too. */
+static const unsigned int refused_clones[] = {
+	CLONE_NEWUSER, CLONE_NEWNS,  CLONE_NEWNET,    CLONE_NEWPID,
+	CLONE_NEWIPC,  CLONE_NEWUTS, CLONE_NEWCGROUP,
+};
+
+static int refuse_clones(scmp_filter_ctx filter)
+{
+	/* Its flags are in memory, where no filter looks; libraries then use clone(). */
+	int ret = seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0);
+
+	for (size_t i = 0; !ret && i < sizeof(refused_clones) / sizeof(refused_clones[0]); i++)
+		ret = seccomp_rule_add(
+			filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(clone), 1,
+			SCMP_A0(SCMP_CMP_MASKED_EQ, refused_clones[i], refused_clones[i]));
+	return ret;
+}
+
 /* Maps that are open may be read and written; nothing is loaded, pinned or attached. */
 static const int refused_bpf[] = {
 	BPF_MAP_CREATE,		 BPF_PROG_LOAD,	  BPF_OBJ_PIN,		 BPF_OBJ_GET,
@@ -97,6 +116,8 @@ static int filter_calls(struct lb_error *err)
 	for (size_t i = 0; !ret && i < sizeof(refused_bpf) / sizeof(refused_bpf[0]); i++)
 		ret = seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(bpf), 1,
 				       SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)refused_bpf[i]));
+	if (!ret)
+		ret = refuse_clones(filter);
 	if (!ret)
 		ret = seccomp_load(filter);
 	if (filter)

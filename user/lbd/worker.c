@@ -41,7 +41,9 @@ void watch_end(struct watch *watch)
 {
 	if (watch->fd < 0)
 		return;
-	(void)close(watch->fd); /* and out of the epoll, as nobody else has it */
+	/* By itself closing does that only if no child that was just begun has it too. */
+	(void)epoll_ctl(lbd.epoll_fd, EPOLL_CTL_DEL, watch->fd, NULL);
+	(void)close(watch->fd);
 	watch->fd = -1;
 }
 

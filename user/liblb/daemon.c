@@ -38,11 +38,13 @@ bool lb_daemon_is_running(const struct lb *lb)
 
 int lb_daemon_claim(struct lb *lb, struct lb_error *err)
 {
-	int fd = open_in(lb, "lbd.lock", O_RDWR | O_CREAT, 0644);
+	/* Who may read it could hold it, and be taken for lbd. */
+	int fd = open_in(lb, "lbd.lock", O_RDWR | O_CREAT, 0600);
 	int ret;
 
 	if (fd < 0)
 		return lb_fail(err, -errno, "%s/lbd.lock: %s", lb->run_dir, strerror(errno));
+	(void)fchmod(fd, 0600); /* it may be there already */
 	/* A command that asks whether lbd runs holds it for an instant. */
 	for (int tries = 0; flock(fd, LOCK_EX | LOCK_NB); tries++) {
 		ret = -errno;
