@@ -126,6 +126,20 @@ purged() {
 	says 'fwd=.*miss.*stored' -H 'X-A: 1' "$TWO/h/other?$KEEP&Vary=X-A"
 }
 
+# Redis is slow to write: who asks meanwhile does not bring the page back from there for good.
+purged_in_turn() {
+	local pid
+
+	give turn
+	redis client pause 150 WRITE
+	lb cache purge "http://shop/h/turn?$KEEP" &
+	pid=$!
+	sleep 0.1
+	get -o /dev/null "$ONE/h/turn?$KEEP"
+	wait "$pid"
+	says 'fwd=uri-miss' "$ONE/h/turn?$KEEP"
+}
+
 # What is no page of ours is not served.
 foreign() {
 	local key
@@ -281,6 +295,7 @@ main() {
 	check "variants are found" variants
 	check "what is private or too large is not kept there" not_kept
 	check "purged there too" purged
+	check "purged there first" purged_in_turn
 	check "what is no page is not served" foreign
 	ROUND=0
 	check "killed under load: no request fails, and it is asked again later" away kill_redis start_redis

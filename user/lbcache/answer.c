@@ -38,6 +38,8 @@ static void fetch_alone(struct worker *worker, struct client *client, enum reaso
 	}
 	fill->why = (uint8_t)why;
 	client->why = (uint8_t)why;
+	if (!is_own)
+		fill_list_alone(fill);
 	attach(worker, client, fill);
 	fetch_start(worker, fill, is_own ? client : NULL);
 }
@@ -166,7 +168,8 @@ static void from_memory(struct worker *worker, struct client *client, const char
 	} else if (now < until) {
 		hit(worker, client, object, data, FROM_HIT);
 	} else if (!object->must_revalidate && is_in(now, until, object->stale_while_ms)) {
-		refresh(worker, client, data, query, object);
+		if (!client->is_heading) /* whose answer would be a page without its body */
+			refresh(worker, client, data, query, object);
 		hit(worker, client, object, data, FROM_STALE);
 	} else if (client->is_heading) {
 		object_unref(object);

@@ -202,10 +202,18 @@ static int purge_second(const struct server *server, const char *service, struct
 	return redis ? second_purge(redis, service, key) : 0;
 }
 
-static unsigned int purge_url(struct server *server, struct text scheme, struct text host,
-			      struct text target, uint64_t stale_ms, int *second)
+struct purged {
+	unsigned int stored, under_way;
+	int second; /* of the second tier: 0 or a negative errno */
+};
+
+/*
+ * The second tier is purged before the memory, or a page would come back from there; and what was
+ * begun meanwhile may have asked it before.
+ */
+static void purge_url(struct server *server, struct text scheme, struct text host,
+		      struct text target, uint64_t stale_ms, struct purged *out)
 {
-	unsigned int count = 0;
 	char key[KEY_MAX];
 
 	for (unsigned int i = 0; i < server->service_count; i++) {
@@ -217,12 +225,23 @@ static unsigned int purge_url(struct server *server, struct text scheme, struct 
 		const uint64_t hash =
 			key_hash(key, page.len, service->number, store_seed(server->store));
 
-		fill_outdate_key(server->fills, service->number, hash, page);
-		count += store_purge_key(server->store, service->number, hash, page, stale_ms);
-		if (!*second)
-			*second = purge_second(server, service->name, page);
+		out->under_way += fill_outdate_key(server->fills, service->number, hash, page);
+		if (!out->second)
+			out->second = purge_second(server, service->name, page);
+		(void)fill_outdate_key(server->fills, service->number, hash, page);
+		out->stored +=
+			store_purge_key(server->store, service->number, hash, page, stale_ms);
 	}
-	return count;
+}
+
+/* Prefixes and tags. is_under_way NULL: all that is under way. */
+static void purge_all(struct server *server, fill_test is_under_way, store_test is_stored,
+		      const struct text *text, uint64_t stale_ms, struct purged *out)
+{
+	out->under_way = fill_outdate(server->fills, is_under_way, text);
+	out->second = purge_second(server, NULL, TEXT_NONE);
+	(void)fill_outdate(server->fills, is_under_way, text);
+	out->stored = store_purge_if(server->store, is_stored, text, stale_ms);
 }
 
 /* words: "hard url http://…" */
@@ -231,29 +250,23 @@ static json_t *purge(struct server *server, char *words)
 	char *rest, *how = strtok_r(words, " ", &rest), *what = strtok_r(NULL, " ", &rest);
 	uint64_t stale_ms = how && !strcmp(how, "soft") ? now_ms(server) : 0;
 	struct text text, scheme, host, target;
-	unsigned int count;
-	int second = 0;
+	struct purged out = { 0 };
 	json_t *json;
 
 	if (!how || !what || !*rest)
 		return refuse("purge: expected hard|soft url|prefix|tag TEXT");
 	text = (struct text){ rest, strlen(rest) };
-	if (!strcmp(what, "tag")) {
-		fill_outdate(server->fills, NULL, NULL); /* which tags they have is not known yet */
-		count = store_purge_if(server->store, has_tag, &text, stale_ms);
-		second = purge_second(server, NULL, TEXT_NONE);
-	} else if (!split_url(rest, &scheme, &host, &target)) {
+	if (!strcmp(what, "tag")) /* which tags a page will have is not known on its way */
+		purge_all(server, NULL, has_tag, &text, stale_ms, &out);
+	else if (!split_url(rest, &scheme, &host, &target))
 		return refuse("this is no URL, expected as http://host/path or https://host/path");
-	} else if (!strcmp(what, "prefix")) {
-		fill_outdate(server->fills, begins_with, &text);
-		count = store_purge_if(server->store, has_prefix, &text, stale_ms);
-		second = purge_second(server, NULL, TEXT_NONE);
-	} else {
-		count = purge_url(server, scheme, host, target, stale_ms, &second);
-	}
-	json = json_pack("{s:i}", "purged", (int)count);
+	else if (!strcmp(what, "prefix"))
+		purge_all(server, begins_with, has_prefix, &text, stale_ms, &out);
+	else
+		purge_url(server, scheme, host, target, stale_ms, &out);
+	json = json_pack("{s:i, s:i}", "purged", (int)out.stored, "under_way", (int)out.under_way);
 	if (json && server->redis)
-		(void)json_object_set_new(json, "second_tier_purged", json_boolean(!second));
+		(void)json_object_set_new(json, "second_tier_purged", json_boolean(!out.second));
 	return json;
 }
 

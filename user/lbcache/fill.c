@@ -193,6 +193,13 @@ static struct object *find_fresh(struct worker *worker, struct request *request)
 	return object;
 }
 
+static void link_locked(struct fill **first, struct fill *fill)
+{
+	fill->is_listed = true;
+	fill->next = *first;
+	*first = fill_ref(fill);
+}
+
 struct fill *fill_join(struct worker *worker, struct request *request, struct object *stale,
 		       bool *is_new, struct object **object)
 {
@@ -204,7 +211,7 @@ struct fill *fill_join(struct worker *worker, struct request *request, struct ob
 	*is_new = false;
 	(void)pthread_mutex_lock(&table->bucket[i].lock);
 	for (fill = table->bucket[i].first; fill; fill = fill->next) {
-		if (is_same_page(fill, request)) {
+		if (!fill->is_alone && is_same_page(fill, request)) {
 			(void)fill_ref(fill);
 			break;
 		}
@@ -215,13 +222,22 @@ struct fill *fill_join(struct worker *worker, struct request *request, struct ob
 		fill = fill_new(worker, request, stale);
 		if (fill) {
 			*is_new = true;
-			fill->is_listed = true;
-			fill->next = table->bucket[i].first;
-			table->bucket[i].first = fill_ref(fill);
+			link_locked(&table->bucket[i].first, fill);
 		}
 	}
 	(void)pthread_mutex_unlock(&table->bucket[i].lock);
 	return fill;
+}
+
+void fill_list_alone(struct fill *fill)
+{
+	struct fill_table *table = fill->owner->server->fills;
+	unsigned int i = (unsigned int)(fill->request->hash % TABLE_SIZE);
+
+	fill->is_alone = true;
+	(void)pthread_mutex_lock(&table->bucket[i].lock);
+	link_locked(&table->bucket[i].first, fill);
+	(void)pthread_mutex_unlock(&table->bucket[i].lock);
 }
 
 /* With the bucket locked; true if the table's reference is now the caller's. */
@@ -249,10 +265,11 @@ void fill_unlist(struct fill *fill)
 		fill_unref(fill);
 }
 
-static void outdate_bucket(struct fill_table *table, unsigned int i, fill_test test,
-			   const void *arg)
+static unsigned int outdate_bucket(struct fill_table *table, unsigned int i, fill_test test,
+				   const void *arg)
 {
 	struct fill *fill, *next, *gone = NULL;
+	unsigned int count = 0;
 
 	(void)pthread_mutex_lock(&table->bucket[i].lock);
 	for (fill = table->bucket[i].first; fill; fill = next) {
@@ -267,14 +284,19 @@ static void outdate_bucket(struct fill_table *table, unsigned int i, fill_test t
 	(void)pthread_mutex_unlock(&table->bucket[i].lock);
 	for (; gone; gone = next) {
 		next = gone->next;
+		count++;
 		fill_unref(gone);
 	}
+	return count;
 }
 
-void fill_outdate(struct fill_table *table, fill_test test, const void *arg)
+unsigned int fill_outdate(struct fill_table *table, fill_test test, const void *arg)
 {
+	unsigned int count = 0;
+
 	for (unsigned int i = 0; i < TABLE_SIZE; i++)
-		outdate_bucket(table, i, test, arg);
+		count += outdate_bucket(table, i, test, arg);
+	return count;
 }
 
 struct page {
@@ -292,18 +314,24 @@ static bool is_of_page(const struct fill *fill, const void *arg)
 	       text_is_same(fill->request->key, page->key);
 }
 
-void fill_outdate_key(struct fill_table *table, uint32_t service, uint64_t hash, struct text key)
+unsigned int fill_outdate_key(struct fill_table *table, uint32_t service, uint64_t hash,
+			      struct text key)
 {
 	const struct page page = { service, hash, key };
 
-	outdate_bucket(table, (unsigned int)(hash % TABLE_SIZE), is_of_page, &page);
+	return outdate_bucket(table, (unsigned int)(hash % TABLE_SIZE), is_of_page, &page);
 }
 
-/* Looked at once it is stored: a purge that comes later finds it there. */
+/*
+ * Looked at once it is stored too: a purge that comes later finds it there. And before, as a page
+ * that was fetched after the purge is not to be replaced.
+ */
 bool fill_keep(struct fill *fill, struct object *object)
 {
 	struct store *store = fill->owner->server->store;
 
+	if (__atomic_load_n(&fill->is_outdated, __ATOMIC_SEQ_CST))
+		return false;
 	if (!store_put(store, object_ref(object)))
 		return false;
 	if (!__atomic_load_n(&fill->is_outdated, __ATOMIC_SEQ_CST))

@@ -32,7 +32,8 @@ struct fill {
 	_Atomic uint32_t refs;
 	pthread_mutex_t lock;
 	struct fill *next; /* in the table */
-	bool is_listed;	   /* in the table: others may join */
+	bool is_listed;	   /* in the table: others may join, purges find it */
+	bool is_alone;	   /* but nobody joins */
 	struct worker *owner;
 	struct fetch *fetch;	 /* the owner's, NULL once it has ended */
 	struct request *request; /* that began it */
@@ -98,6 +99,8 @@ void fill_table_free(struct fill_table *table);
  */
 struct fill *fill_join(struct worker *worker, struct request *request, struct object *stale,
 		       bool *is_new, struct object **object);
+/* One that purges are to find, and nobody is to join. */
+void fill_list_alone(struct fill *fill);
 /* No one joins any more. */
 void fill_unlist(struct fill *fill);
 
@@ -105,11 +108,12 @@ typedef bool (*fill_test)(const struct fill *fill, const void *arg);
 /*
  * A purge: what is on its way was asked for before it. Fills for which test says so (NULL: all) go
  * on for those who wait, but nobody joins them any more, and they are not kept. To be called before
- * the store is purged.
+ * the store is purged. Answers how many there were.
  */
-void fill_outdate(struct fill_table *table, fill_test test, const void *arg);
+unsigned int fill_outdate(struct fill_table *table, fill_test test, const void *arg);
 /* The same for one key of a service. */
-void fill_outdate_key(struct fill_table *table, uint32_t service, uint64_t hash, struct text key);
+unsigned int fill_outdate_key(struct fill_table *table, uint32_t service, uint64_t hash,
+			      struct text key);
 /* Stores the object that came, and answers true, unless there is no room or it is outdated. */
 bool fill_keep(struct fill *fill, struct object *object);
 

@@ -112,7 +112,7 @@ static void purge(struct worker *worker, const struct service *service, struct t
 	struct store *store = worker->server->store;
 	const uint64_t hash = key_hash(key.at, key.len, service->number, store_seed(store));
 
-	fill_outdate_key(worker->server->fills, service->number, hash, key);
+	(void)fill_outdate_key(worker->server->fills, service->number, hash, key);
 	(void)store_purge_key(store, service->number, hash, key, 0);
 	second_forget(worker, service, key);
 }

@@ -184,6 +184,7 @@ static int purge(const struct lbctl *ctl, struct words *words)
 	char line[LINE_MAX_SIZE];
 	const char *how = "hard";
 	const json_t *second;
+	uint64_t under_way;
 	int code;
 
 	if (text && (!strcmp(text, "prefix") || !strcmp(text, "tag") || !strcmp(text, "--tag"))) {
@@ -209,10 +210,14 @@ static int purge(const struct lbctl *ctl, struct words *words)
 	if (second && !json_is_true(second))
 		note(ctl, "the second tier was not reached: pages that it still has may come back "
 			  "from there");
-	if (!cache_number(json, "purged") && !json_is_true(second))
+	under_way = cache_number(json, "under_way");
+	if (!cache_number(json, "purged") && !under_way && !json_is_true(second))
 		return refuse("nothing is stored for %s %s", what, text);
 	(void)printf("%llu pages %s\n", (unsigned long long)cache_number(json, "purged"),
 		     !strcmp(how, "soft") ? "made stale" : "removed");
+	if (under_way)
+		note(ctl, "%llu more are on their way from a backend and will not be kept",
+		     (unsigned long long)under_way);
 	return EXIT_OK;
 }
 
