@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-only
 # lbd's admin port as it is read: metrics that promtool takes, the figures of lbctl -j, and the
-# dashboard in a headless browser. The picture of it is left in build/dashboard.png.
+# dashboard in a headless browser. Pictures of it are left in build/: dashboard.png, which the README
+# shows, and dashboard-phone.png.
 # shellcheck source-path=SCRIPTDIR source=common.sh
 source "$(dirname "$0")/common.sh"
 
@@ -126,18 +127,24 @@ dashboard() {
 	start_load 4 80 100
 	start_in lb lbcache "$ROOT/lbcache" -n "${PREFIX}lb" --threads 1
 	wait_for 10 has_hits || true
+	# Hits, now and then a page that is new, and packets that are dropped.
+	lb service add shut tcp "$VIP4:81"
 	# shellcheck disable=SC2016  # for the inner shell
-	from client 120 bash -c 'while curl -sf -o /dev/null "$1"; do sleep 0.1; done' _ "http://$VIP4:8080/" &
+	from client 120 bash -c 'n=0
+		while curl -sf -o /dev/null "http://$1:8080/"; do
+			curl -sf -o /dev/null "http://$1:8080/?$((n++ / 7))"
+			curl -s -o /dev/null --max-time 0.1 "http://$1:81/"
+		done' _ "$VIP4" &
 	visitor=$!
 	# shellcheck disable=SC2016  # for the inner shell
-	from lb 200 "$PYTHON" "$TESTS/servers/browser.py" "$URL/" "$WORK/shot.png" \
+	from lb 200 "$PYTHON" "$TESTS/servers/browser.py" "$URL/" "$WORK/dashboard" \
 		bash -c 'kill "$(<"$1")"' _ "$(run_dir)/nginx-s2.pid" 2>"$WORK/browser.err" || {
 		cat "$WORK/browser.err" >&2
 		not_ok "dashboard" "$(tail -n 1 "$WORK/browser.err")"
 	}
 	stop_load 80 >/dev/null || true
 	kill "$visitor"
-	[ ! -s "$WORK/shot.png" ] || cp "$WORK/shot.png" "$ROOT/build/dashboard.png"
+	cp "$WORK"/dashboard*.png "$ROOT/build/" || true
 }
 
 all_up() {
@@ -151,7 +158,7 @@ main() {
 	start_all_nginx
 	attach_all native
 	add_web web 4 fullnat 80 2 1 1
-	lb -q health set web http get / every 500ms timeout 450ms
+	lb -q health set web http get / every 500ms timeout 450ms fall 2
 	lb service add pages tcp "$VIP4:8080"
 	lb backend add pages 192.0.2.11:5000
 	lb -q cache on pages ttl 60s
