@@ -28,8 +28,8 @@ static bool is_stale(const struct lb_flow *flow, const void *arg)
 
 	if (flow->service >= lb->meta->services || stale->service[flow->service])
 		return true;
-	backend = lb->services[flow->service].backend_base + flow->backend;
-	if (backend >= lb->meta->backends || stale->backend[backend])
+	backend = lb_flow_backend(lb, flow);
+	if (backend == LB_NO_BACKEND || stale->backend[backend])
 		return true;
 	return flow->kind != LB_FLOW_RECORD &&
 	       (flow->endpoint >= lb->meta->backends || stale->endpoint[flow->endpoint]);
@@ -195,12 +195,13 @@ static void warn_of_routes(struct lb *lb, const struct lb_service_change *servic
 	}
 }
 
-/* A new service has an empty table before it can be found. */
+/* A new service, or a lost one, has an empty table before it can be found. */
 static void write_new_service(struct lb *lb, struct lb_service_change *service)
 {
 	struct lb_service value = service->value;
 	const __u32 lines = lb_lines_of(value.slots);
-	const struct lb_service_cpu *zero = calloc(lb->cpus, sizeof(*zero));
+	const struct lb_service_cpu *zero =
+		service->is_new ? calloc(lb->cpus, sizeof(*zero)) : NULL;
 
 	for (__u32 i = 0; i < lines * LB_OWNERS_PER_LINE; i++)
 		lb->lines[value.first_line + i / LB_OWNERS_PER_LINE].owner[i % LB_OWNERS_PER_LINE] =
@@ -208,7 +209,8 @@ static void write_new_service(struct lb *lb, struct lb_service_change *service)
 	if (zero)
 		bpf_map_update_elem(lb->maps[LB_MAP_SERVICE_CPU].fd, &service->number, zero, 0);
 	free((void *)zero);
-	lb->totals[service->number] = (struct lb_totals){};
+	if (service->is_new)
+		lb->totals[service->number] = (struct lb_totals){};
 	value.flags &= ~LB_S_IN_USE;
 	lb->services[service->number] = value;
 	__atomic_store_n(&lb->services[service->number].flags, service->value.flags,
@@ -235,13 +237,13 @@ static void write_service(struct lb *lb, struct lb_service_change *service)
 static void retire_backend(struct lb *lb, __u32 number)
 {
 	struct lb_backend *backend = &lb->backends[number];
-	struct lb_totals *totals = &lb->totals[backend->service];
+	const __u16 service = LB_READ(backend->service);
 	const struct lb_totals *base = &lb->bases[number];
 	struct lb_totals sum = *base;
 
-	if (!lb_read_backend_cpu(lb, number, &sum)) {
-		lb_totals_add(totals, &sum);
-		lb_totals_subtract(totals, base);
+	if (!lb_read_backend_cpu(lb, number, &sum) && service < lb->meta->services) {
+		lb_totals_add(&lb->totals[service], &sum);
+		lb_totals_subtract(&lb->totals[service], base);
 	}
 	lb->bases[number] = sum;
 	__atomic_store_n(&backend->flags, LB_B_USED, __ATOMIC_SEQ_CST);
@@ -296,7 +298,7 @@ int lb_change_apply(struct lb *lb, struct lb_change *change, struct lb_error *er
 	for (unsigned int i = 0; i < change->service_count; i++) {
 		struct lb_service_change *service = &change->services[i];
 
-		if (service->is_new)
+		if (service->is_new || service->is_lost)
 			write_new_service(lb, service);
 		for (unsigned int b = 0; b < service->config->backend_count; b++)
 			write_backend(lb, service, &service->backends[b]);

@@ -74,7 +74,7 @@ bool lb_cache_is_used(const struct lb *lb)
 {
 	const __u32 now = (__u32)lb_kernel_jiffies(lb);
 
-	return lb->cache->threads && now - lb->cache->used <= LB_CACHE_LINGER_S * lb->control->hz;
+	return lb->cache->threads && now - lb->cache->used <= LB_CACHE_LINGER_S * lb_hz(lb);
 }
 
 /* ---- for lbcache and lbctl ------------------------------------------------------------------ */
@@ -148,17 +148,14 @@ __u64 lb_table_version(const struct lb *lb)
 	return version;
 }
 
-static const struct lb_service *find(const struct lb *lb, const char *name, __u32 *number)
+static bool find(const struct lb *lb, const char *name, __u32 *number, struct lb_service *out)
 {
 	for (__u32 i = 0; i < lb->meta->services; i++) {
-		const struct lb_service *service = &lb->services[i];
-
 		*number = i;
-		if (service->flags & LB_S_IN_USE &&
-		    !strncmp(service->name, name, sizeof(service->name)))
-			return service;
+		if (lb_service_get(lb, i, out) && !strcmp(out->name, name))
+			return true;
 	}
-	return NULL;
+	return false;
 }
 
 static unsigned int list_owners(const struct lb *lb, const struct lb_service *service, __u32 number,
@@ -189,19 +186,18 @@ static unsigned int list_owners(const struct lb *lb, const struct lb_service *se
 int lb_list_candidates(const struct lb *lb, const char *name, struct lb_candidate *list,
 		       unsigned int room, unsigned int *count)
 {
-	const struct lb_service *service;
+	struct lb_service service;
 	__u16 *owners;
 	__u32 number;
 
 	if (!lb->is_loaded)
 		return -ENOTCONN;
-	service = find(lb, name, &number);
-	if (!service)
+	if (!find(lb, name, &number, &service))
 		return -ENOENT;
-	owners = calloc(service->slots, sizeof(*owners));
+	owners = calloc(service.slots, sizeof(*owners));
 	if (!owners)
 		return -ENOMEM;
-	*count = list_owners(lb, service, number, owners, list, room);
+	*count = list_owners(lb, &service, number, owners, list, room);
 	free(owners);
 	return 0;
 }

@@ -60,9 +60,8 @@ static void count(struct lb_census *census, const struct lb_flow *flow, __u32 no
 	if (flow->tag <= LB_FLOW_BUSY || !lb_flow_is_live(lb, flow, now, NULL, NULL))
 		return;
 	census->flows++;
-	number = lb->services[flow->service].backend_base + flow->backend;
-	if (flow->kind == LB_FLOW_REPLY || number >= lb->meta->backends ||
-	    flow->port == LB_PORT_PROBE)
+	number = lb_flow_backend(lb, flow);
+	if (flow->kind == LB_FLOW_REPLY || number == LB_NO_BACKEND || flow->port == LB_PORT_PROBE)
 		return;
 	census->now[number].ports += flow->kind == LB_FLOW_FORWARD;
 	census->now[number].active += flow->state != LB_FLOW_CLOSED;
@@ -97,11 +96,11 @@ static bool is_draining(const struct lb_backend *backend)
 	return backend->flags & LB_B_IN_USE && (backend->flags & LB_B_DRAIN || !backend->weight);
 }
 
-static void describe(const struct lb_census *census, __u32 number, struct lb_backend_use *out)
+static void describe(const struct lb_census *census, __u32 number, const struct lb_service *service,
+		     struct lb_backend_use *out)
 {
 	const struct lb *lb = census->lb;
 	const struct lb_backend *backend = &lb->backends[number];
-	const struct lb_service *service = &lb->services[backend->service];
 	const bool is_udp = service->proto == IPPROTO_UDP;
 	const __u32 timeout = is_udp ? service->timeout_udp : service->timeout_established;
 
@@ -114,7 +113,7 @@ static void describe(const struct lb_census *census, __u32 number, struct lb_bac
 			       (is_udp && service->flags & LB_S_TRACKED),
 		.active = census->last[number].active,
 		.ports = census->last[number].ports,
-		.timeout_s = timeout / lb->control->hz,
+		.timeout_s = timeout / lb_hz(lb),
 	};
 	memcpy(out->service, service->name, sizeof(out->service));
 	if (backend->mode == LB_MODE_FULLNAT)
@@ -127,12 +126,13 @@ void lb_census_walk(const struct lb_census *census, lb_backend_fn fn, void *arg)
 	const struct lb *lb = census->lb;
 
 	for (__u32 i = 0; i < lb->meta->backends; i++) {
+		struct lb_service service;
 		struct lb_backend_use use;
 
 		if (!(lb->backends[i].flags & LB_B_IN_USE) ||
-		    lb->backends[i].service >= lb->meta->services)
+		    !lb_service_get(lb, LB_READ(lb->backends[i].service), &service))
 			continue;
-		describe(census, i, &use);
+		describe(census, i, &service, &use);
 		fn(&use, arg);
 	}
 }

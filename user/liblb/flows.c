@@ -34,15 +34,17 @@ bool lb_flow_is_live(const struct lb *lb, const struct lb_flow *flow, __u32 now,
 		     __u32 *timeout)
 {
 	const struct lb_service *service;
+	const __u16 number = LB_READ(flow->service);
+	const __u32 partner = LB_READ(flow->partner);
 	__u32 quiet = now - flow->seen, limit;
 
-	if (flow->service >= lb->meta->services)
+	if (number >= lb->meta->services)
 		return false;
-	service = &lb->services[flow->service];
+	service = &lb->services[number];
 	if (!(service->flags & LB_S_IN_USE))
 		return false;
-	if (flow->kind != LB_FLOW_RECORD && flow->partner < lb->meta->flows) {
-		const __u32 other = now - lb->flows[flow->partner].seen;
+	if (flow->kind != LB_FLOW_RECORD && partner < lb->meta->flows) {
+		const __u32 other = now - lb->flows[partner].seen;
 
 		/* The clock was read before: what was seen since counts as now. */
 		if ((__s32)other < 0)
@@ -94,12 +96,12 @@ static void describe(const struct lb *lb, const struct lb_flow *flow, __u32 idle
 		     struct lb_flow_info *info)
 {
 	const struct lb_service *service = &lb->services[flow->service];
-	const __u32 number = service->backend_base + flow->backend;
-	const struct lb_backend *backend = &lb->backends[number < lb->meta->backends ? number : 0];
-	const __u32 hz = lb->control->hz;
+	const __u32 number = lb_flow_backend(lb, flow);
+	const struct lb_backend *backend = &lb->backends[number == LB_NO_BACKEND ? 0 : number];
+	const __u32 hz = lb_hz(lb);
 
 	memset(info, 0, sizeof(*info));
-	memcpy(info->service, service->name, sizeof(info->service));
+	memcpy(info->service, service->name, sizeof(info->service) - 1);
 	info->proto = service->proto;
 	info->client = flow->client;
 	info->client_port = ntohs(flow->client_port);
@@ -167,7 +169,7 @@ int lb_schedule(struct lb *lb, __u8 proto, const union lb_addr *client, __u16 cl
 		struct lb_error *err)
 {
 	const struct lb_backend *backend;
-	const struct lb_service *service;
+	struct lb_service service;
 	char text[LB_ADDR_TEXT_SIZE];
 	bool has_ports;
 	__u32 number, at;
@@ -176,20 +178,18 @@ int lb_schedule(struct lb *lb, __u8 proto, const union lb_addr *client, __u16 cl
 
 	if (!lb->is_loaded)
 		return lb_fail(err, -ENOTCONN, "nothing is attached: 'lbctl attach IF' first");
-	if (lb_service_find(lb, proto, vip, port, &number))
+	if (lb_service_find(lb, proto, vip, port, &number) || !lb_service_get(lb, number, &service))
 		return lb_fail(err, -ENOENT, "no service at %s %s: see 'lbctl service list'",
 			       lb_proto_name(proto), lb_endpoint_format(vip, port, text));
-	service = &lb->services[number];
-	has_ports = !(service->flags & LB_S_THREE_TUPLE);
+	has_ports = !(service.flags & LB_S_THREE_TUPLE);
 	hash = lb_hash_tuple(&lb->meta->tuple_key, client, vip, has_ports ? htons(client_port) : 0,
-			     has_ports ? htons(port) : service->port, proto);
-	at = lb_hash_slot(hash, service->slots);
-	owner = lb->lines[service->line + at / LB_OWNERS_PER_LINE].owner[at % LB_OWNERS_PER_LINE] &
-		LB_OWNER_MASK;
-	if (owner == LB_OWNER_NONE)
+			     has_ports ? htons(port) : service.port, proto);
+	at = lb_hash_slot(hash, service.slots);
+	owner = LB_READ(*lb_table_slot(lb, &service, at)) & LB_OWNER_MASK;
+	if (owner == LB_OWNER_NONE || service.backend_base + owner >= lb->meta->backends)
 		return lb_fail(err, -EHOSTUNREACH, "service %s has no backend with weight",
-			       service->name);
-	backend = &lb->backends[service->backend_base + owner];
+			       service.name);
+	backend = &lb->backends[service.backend_base + owner];
 	lb_backend_config_init(out);
 	out->addr = backend->addr;
 	out->port = backend->port ? ntohs(backend->port) : port;

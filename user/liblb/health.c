@@ -16,10 +16,11 @@ static bool is_this(const struct lb *lb, __u32 number, const char *service,
 		    const union lb_addr *addr, __u16 port)
 {
 	const struct lb_backend *backend = &lb->backends[number];
+	const __u16 owner = LB_READ(backend->service);
 
 	return backend->flags & LB_B_IN_USE && backend->port == htons(port) &&
-	       lb_addr_is_equal(&backend->addr, addr) && backend->service < lb->meta->services &&
-	       !strncmp(lb->services[backend->service].name, service, LB_NAME_SIZE);
+	       lb_addr_is_equal(&backend->addr, addr) && owner < lb->meta->services &&
+	       !strncmp(lb->services[owner].name, service, LB_NAME_SIZE);
 }
 
 /* -ENOENT, or 0 and the number in hint. */
@@ -64,6 +65,13 @@ __u32 lb_health_flags(const struct lb_health_config *health)
 	return health->on_all_down == LB_ALL_DOWN_REJECT ? LB_S_REJECT : 0;
 }
 
+static __u16 cut_of(const struct lb *lb, __u32 number)
+{
+	const __u16 cut = LB_READ(lb->health[number].cut);
+
+	return cut < LB_CUT_WHOLE ? cut : LB_CUT_WHOLE;
+}
+
 /* Where health leaves none and all count again, none is down. */
 void lb_health_mark(struct lb_service_change *service)
 {
@@ -90,7 +98,7 @@ void lb_health_plan(const struct lb *lb, struct lb_change *change)
 			struct lb_backend_change *backend = &service->backends[b];
 
 			if (!backend->is_new)
-				backend->cut = lb->health[backend->number].cut;
+				backend->cut = cut_of(lb, backend->number);
 			else if (is_checked && service->config->health.type)
 				backend->cut = LB_CUT_WHOLE;
 		}
@@ -122,19 +130,28 @@ struct reweighed {
 	struct lb_service_change change;
 };
 
+static bool is_backend_of(const struct lb *lb, __u32 i, __u32 number, __u32 base)
+{
+	return lb->backends[i].flags & LB_B_IN_USE && lb->backends[i].service == number &&
+	       lb_backend_is_within(lb, base, i);
+}
+
+/* -ESTALE: its entry cannot be; the next command mends it. */
 static int load(const struct lb *lb, __u32 number, struct reweighed *out)
 {
 	struct lb_service_config *config = &out->config;
+	struct lb_service value;
 	unsigned int count = 0;
 
+	if (!lb_service_get(lb, number, &value))
+		return -ESTALE;
 	for (__u32 i = 0; i < lb->meta->backends; i++)
-		count += lb->backends[i].flags & LB_B_IN_USE && lb->backends[i].service == number;
+		count += is_backend_of(lb, i, number, value.backend_base);
 	lb_service_config_init(config);
-	memcpy(config->name, lb->services[number].name, sizeof(config->name));
+	memcpy(config->name, value.name, sizeof(config->name));
 	config->backends = calloc(count + 1, sizeof(*config->backends));
-	out->change = (struct lb_service_change){ .config = config,
-						  .number = number,
-						  .value = lb->services[number] };
+	out->change =
+		(struct lb_service_change){ .config = config, .number = number, .value = value };
 	out->change.backends = calloc(count + 1, sizeof(*out->change.backends));
 	if (!config->backends || !out->change.backends)
 		return -ENOMEM;
@@ -142,7 +159,7 @@ static int load(const struct lb *lb, __u32 number, struct reweighed *out)
 		const struct lb_backend *backend = &lb->backends[i];
 		struct lb_backend_config *known = &config->backends[config->backend_count];
 
-		if (!(backend->flags & LB_B_IN_USE) || backend->service != number)
+		if (!is_backend_of(lb, i, number, value.backend_base))
 			continue;
 		lb_backend_config_init(known);
 		known->addr = backend->addr;
@@ -150,7 +167,7 @@ static int load(const struct lb *lb, __u32 number, struct reweighed *out)
 		known->weight = backend->weight;
 		known->is_drained = backend->flags & LB_B_DRAIN;
 		out->change.backends[config->backend_count++] = (struct lb_backend_change){
-			.config = known, .number = i, .cut = lb->health[i].cut
+			.config = known, .number = i, .cut = cut_of(lb, i)
 		};
 	}
 	return 0;
@@ -169,13 +186,20 @@ static void note_cut(struct reweighed *service, __u32 number, const struct lb_ba
 	}
 }
 
-static struct reweighed *find_loaded(const struct lb *lb, struct reweighed *list,
-				     unsigned int *count, __u32 number)
+static int find_loaded(const struct lb *lb, struct reweighed *list, unsigned int *count,
+		       __u32 number, struct reweighed **out)
 {
+	int ret;
+
 	for (unsigned int i = 0; i < *count; i++)
-		if (list[i].change.number == number)
-			return &list[i];
-	return load(lb, number, &list[(*count)++]) ? NULL : &list[*count - 1];
+		if (list[i].change.number == number) {
+			*out = &list[i];
+			return 0;
+		}
+	ret = load(lb, number, &list[*count]);
+	if (ret != -ESTALE)
+		*out = &list[(*count)++];
+	return ret;
 }
 
 /* Their numbers in connection ids count, or do not. */
@@ -260,11 +284,14 @@ int lb_set_health(struct lb *lb, const struct lb_health_change *changes, unsigne
 		}
 		if (lb->health[numbers[i]].cut == from->value.cut)
 			continue;
-		service = find_loaded(lb, list, &loaded, lb->backends[numbers[i]].service);
-		if (service)
+		ret = find_loaded(lb, list, &loaded, LB_READ(lb->backends[numbers[i]].service),
+				  &service);
+		if (!ret)
 			note_cut(service, numbers[i], &from->value);
-		else
-			ret = -ENOMEM;
+		if (ret == -ESTALE) {
+			numbers[i] = ~0u;
+			ret = 0;
+		}
 	}
 	if (!list || !numbers || ret)
 		ret = lb_fail(err, -ENOMEM, "out of memory");

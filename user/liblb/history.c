@@ -104,7 +104,7 @@ static int forget_number(struct lb *lb, __u32 key, struct lb_history *history, v
 
 	if (service >= lb->meta->services || history->before == LB_OWNER_NONE)
 		return 0;
-	number = lb->services[service].backend_base + history->before;
+	number = LB_READ(lb->services[service].backend_base) + history->before;
 	if (number < lb->meta->backends && !forget->is_given_again[number])
 		return 0;
 	history->before = LB_OWNER_NONE;
@@ -261,13 +261,10 @@ void lb_history_free(struct lb_histories *list)
 static bool is_pointed_at(const struct lb *lb, __u32 key)
 {
 	const __u32 number = key >> LB_SLOT_BITS, slot = key & ((1u << LB_SLOT_BITS) - 1);
-	const struct lb_service *service = &lb->services[number];
+	struct lb_service service;
 
-	return number < lb->meta->services && service->flags & LB_S_IN_USE &&
-	       slot < service->slots &&
-	       lb->lines[service->line + slot / LB_OWNERS_PER_LINE]
-			       .owner[slot % LB_OWNERS_PER_LINE] &
-		       LB_OWNER_HISTORY;
+	return lb_service_get(lb, number, &service) && slot < service.slots &&
+	       *lb_table_slot(lb, &service, slot) & LB_OWNER_HISTORY;
 }
 
 /* Entries that no bit points at are a killed command's; the count is taken anew. */
@@ -329,7 +326,7 @@ int lb_history_write(struct lb *lb, const struct lb_service_change *service, str
  */
 void lb_history_add_late(struct lb *lb, struct lb_service_change *service)
 {
-	const struct lb_service *value = &lb->services[service->number];
+	const struct lb_service *value = &service->value;
 	const __u64 now = lb_kernel_jiffies(lb);
 
 	if (!service->moved || !lb_history_is_outdated(lb, service))
@@ -347,8 +344,7 @@ void lb_history_add_late(struct lb *lb, struct lb_service_change *service)
 		    bpf_map_update_elem(lb->maps[LB_MAP_HISTORY].fd, &key, &history, 0))
 			continue;
 		lb->control->histories++;
-		__atomic_store_n(&lb->lines[value->line + slot / LB_OWNERS_PER_LINE]
-					  .owner[slot % LB_OWNERS_PER_LINE],
+		__atomic_store_n(lb_table_slot(lb, value, slot),
 				 service->owners[slot] | LB_OWNER_HISTORY, __ATOMIC_SEQ_CST);
 	}
 }

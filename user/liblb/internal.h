@@ -86,8 +86,9 @@ struct lb {
 	struct mnl_socket *netlink;	   /* opened when first needed */
 	struct lb_host_routes host_routes; /* as they were read or written last */
 	struct lb_map maps[LB_MAP_COUNT];
-	/* maps in memory, NULL while nothing is loaded */
-	struct lb_meta *meta;
+	struct lb_meta own_meta;
+	/* maps in memory, NULL while nothing is loaded; meta is own_meta */
+	const struct lb_meta *meta;
 	struct lb_control *control;
 	struct lb_bucket *buckets[LB_LOOKUPS];
 	struct lb_zone *zones;
@@ -129,6 +130,23 @@ __u64 lb_kernel_jiffies(const struct lb *lb);
 /* Returns once no packet is under way any more that began before the call. */
 void lb_kernel_settle(void);
 void lb_read_port_ranges(struct lb *lb);
+
+/*
+ * entry.c: what others may write meanwhile, read once, so that what was checked is what is used.
+ */
+#define LB_READ(field) __atomic_load_n(&(field), __ATOMIC_RELAXED)
+#define LB_NO_BACKEND (~0u)
+/* A copy of the maps' lb_meta with the sizes that the kernel says they have. */
+void lb_meta_take(struct lb *lb);
+__u32 lb_hz(const struct lb *lb); /* jiffies per second, never 0 */
+/* A copy of a service that is in use, with its tables and backends inside of the maps; or false. */
+bool lb_service_get(const struct lb *lb, __u32 number, struct lb_service *out);
+/* In use, and not as above: its table is to be built anew. */
+bool lb_service_is_lost(const struct lb *lb, __u32 number);
+/* Whether number is one of a service's backends, whose first is base. */
+bool lb_backend_is_within(const struct lb *lb, __u32 base, __u32 number);
+/* The backend's number, or LB_NO_BACKEND. The flow may be the one in the map. */
+__u32 lb_flow_backend(const struct lb *lb, const struct lb_flow *flow);
 
 /* limits.c: the sizes that limits give; the other fields stay. */
 void lb_limits_to_meta(const struct lb_limits *limits, struct lb_meta *meta);
@@ -221,6 +239,8 @@ struct lb_service_change {
 	const struct lb_service_config *config;
 	__u32 number;
 	bool is_new;
+	bool is_lost;	/* there, and its entry cannot be: its table is built anew */
+	bool is_placed; /* is_new, is_lost: its table has its lines */
 	struct lb_service value;
 	struct lb_backend_change *backends;
 	__u16 *owners;	/* the new table, with history bits */
@@ -266,7 +286,9 @@ int lb_apply_intent(struct lb *lb, struct lb_error *err);
 /* table.c: slots and their history. */
 int lb_table_make(struct lb *lb, struct lb_service_change *service, struct lb_error *err);
 int lb_table_write(struct lb *lb, struct lb_service_change *service, struct lb_error *err);
+/* service: as lb_service_get() answers it. */
 void lb_table_read(const struct lb *lb, const struct lb_service *service, __u16 *owners);
+__u16 *lb_table_slot(const struct lb *lb, const struct lb_service *service, __u32 slot);
 
 /* history.c */
 int lb_history_weigh(struct lb *lb, struct lb_service_change *service, struct lb_error *err);

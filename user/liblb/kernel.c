@@ -95,7 +95,7 @@ static int map_memory(struct lb_map *map)
 
 static void point_at_memory(struct lb *lb)
 {
-	lb->meta = lb->maps[LB_MAP_META].memory;
+	lb_meta_take(lb);
 	lb->control = lb->maps[LB_MAP_CONTROL].memory;
 	lb->buckets[LB_LOOKUP_SERVICES] = lb->maps[LB_MAP_SERVICE_HASH].memory;
 	lb->buckets[LB_LOOKUP_ENDPOINTS] = lb->maps[LB_MAP_BACKEND_HASH].memory;
@@ -329,7 +329,8 @@ static void first_contents(struct lb *lb, const struct lb_meta *meta)
 {
 	struct timespec tick = {};
 
-	*lb->meta = *meta;
+	*(struct lb_meta *)lb->maps[LB_MAP_META].memory = *meta;
+	lb_meta_take(lb);
 	clock_getres(CLOCK_MONOTONIC_COARSE, &tick);
 	lb->control->hz = tick.tv_nsec ? (1000000000 + tick.tv_nsec / 2) / tick.tv_nsec : 250;
 	lb->control->is_settled = 1;

@@ -141,7 +141,7 @@ static __u32 pick_mask(const struct lb *lb, enum lb_lookup table, __u32 count)
 static int fill(struct lb *lb, enum lb_lookup table, const struct entry *list, __u32 count,
 		__u32 *tags, struct lb_error *err)
 {
-	const __u64 now = lb->control->lookup[table];
+	const __u64 now = LB_READ(lb->control->lookup[table]);
 	const __u32 half = !LB_LOOKUP_HALF(now);
 	__u32 mask = pick_mask(lb, table, count);
 
@@ -167,11 +167,13 @@ static int fill(struct lb *lb, enum lb_lookup table, const struct entry *list, _
 static bool is_same(const struct lb *lb, enum lb_lookup table, const struct entry *list,
 		    __u32 count)
 {
-	const __u64 now = lb->control->lookup[table];
+	const __u64 now = LB_READ(lb->control->lookup[table]);
 	const __u32 mask = LB_LOOKUP_MASK(now);
 	const struct lb_bucket *buckets = half_of(lb, table, LB_LOOKUP_HALF(now));
 	__u32 present = 0;
 
+	if (mask >= lb->meta->buckets[table])
+		return false;
 	for (__u32 i = 0; i < count; i++) {
 		const __u32 tag = lb_hash_lookup(&lb->meta->flow_key, &list[i].addr, list[i].port,
 						 list[i].proto, LB_LOOKUP_SEED(now));

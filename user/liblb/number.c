@@ -29,12 +29,13 @@ static __u32 place_table(const struct lb *lb, const struct lb_change *change, __
 			const bool is_old = i < lb->meta->services;
 			const struct lb_service_change *mine =
 				is_old ? NULL : &change->services[i - lb->meta->services];
-			const struct lb_service *other = is_old ? &lb->services[i] : &mine->value;
-			const __u32 end = other->first_line + 2 * lb_lines_of(other->slots);
+			struct lb_service old;
+			const struct lb_service *other = is_old ? &old : &mine->value;
+			__u32 end;
 
-			if (is_old ? !(other->flags & LB_S_IN_USE)
-				   : !mine->is_new || mine->number == ~0u)
+			if (is_old ? !lb_service_get(lb, i, &old) : !mine->is_placed)
 				continue;
+			end = other->first_line + 2 * lb_lines_of(other->slots);
 			if (at < end && other->first_line < at + length) {
 				at = end;
 				is_clear = false;
@@ -74,11 +75,11 @@ int lb_number_services(struct lb *lb, struct lb_change *change, struct lb_error 
 		struct lb_service_change *service = &change->services[i];
 		__u32 lines = 2 * lb_lines_of(service->value.slots), at;
 
-		if (!service->is_new)
+		if (!service->is_new && !service->is_lost)
 			continue;
 		while (next < lb->meta->services && lb->services[next].flags & LB_S_IN_USE)
 			next++;
-		if (next == lb->meta->services)
+		if (service->is_new && next == lb->meta->services)
 			return lb_fail(err, -ENOSPC,
 				       "service %s: all %u services are taken: raise 'limits: "
 				       "services' and "
@@ -91,9 +92,12 @@ int lb_number_services(struct lb *lb, struct lb_change *change, struct lb_error 
 				       "'limits: slots' "
 				       "and attach anew",
 				       service->config->name, service->value.slots);
-		service->number = next++;
 		service->value.first_line = at;
 		service->value.line = at;
+		service->is_placed = true;
+		if (service->is_lost)
+			continue;
+		service->number = next++;
 		service->value.backend_base = pick_window(room, service->config->backend_count);
 	}
 	return 0;
@@ -202,11 +206,11 @@ static int number_endpoint(struct endpoints *all, struct lb_service_change *serv
 	const __u8 proto = service->config->proto;
 	const union lb_addr *addr = &backend->config->addr;
 	struct lb_endpoint *endpoint;
-	__u32 number;
+	__u32 number = ~0u;
 
-	if (!backend->is_new) {
-		number = all->lb->backends[backend->number].endpoint;
-	} else {
+	if (!backend->is_new)
+		number = LB_READ(all->lb->backends[backend->number].endpoint);
+	if (number >= all->lb->meta->backends) {
 		number = find_endpoint(all, addr, port, proto);
 		if (number == ~0u) {
 			number = free_endpoint(all);

@@ -43,10 +43,12 @@ static int index_backends(const struct lb *lb, struct lb_index *index)
 	return ret;
 }
 
-static __u32 find_backend(const struct lb *lb, const struct lb_index *index, __u32 service,
-			  const struct lb_service_config *config,
+static __u32 find_backend(const struct lb *lb, const struct lb_index *index,
+			  const struct lb_service_change *change,
 			  const struct lb_backend_config *wanted)
 {
+	const struct lb_service_config *config = change->config;
+	const __u32 service = change->number;
 	const __be16 port = htons(lb_backend_port(config, wanted));
 	const enum lb_mode mode = lb_backend_mode(config, wanted);
 	const __u64 hash = lb_index_hash(&wanted->addr, port, service);
@@ -55,7 +57,8 @@ static __u32 find_backend(const struct lb *lb, const struct lb_index *index, __u
 	while (lb_index_next(index, hash, &at, &number)) {
 		const struct lb_backend *backend = &lb->backends[number];
 
-		if (backend->service == service && backend->port == port && backend->mode == mode &&
+		if (lb_backend_is_within(lb, change->value.backend_base, number) &&
+		    backend->service == service && backend->port == port && backend->mode == mode &&
 		    lb_addr_is_equal(&backend->addr, &wanted->addr))
 			return number;
 	}
@@ -64,7 +67,7 @@ static __u32 find_backend(const struct lb *lb, const struct lb_index *index, __u
 
 static __u32 to_jiffies(const struct lb *lb, __u32 seconds)
 {
-	return seconds * lb->control->hz;
+	return seconds * lb_hz(lb);
 }
 
 static void fill_value(const struct lb *lb, struct lb_service_change *change)
@@ -118,8 +121,7 @@ static int match_backends(struct lb *lb, struct lb_service_change *change,
 
 		backend->config = &config->backends[i];
 		backend->number = change->is_new ? NOT_FOUND
-						 : find_backend(lb, index, change->number, config,
-								backend->config);
+						 : find_backend(lb, index, change, backend->config);
 		backend->is_new = backend->number == NOT_FOUND;
 		if (backend->is_new || lb->is_refresh ||
 		    (!lb_backend_has_pool(config, backend->config) &&
@@ -137,36 +139,59 @@ static int match_backends(struct lb *lb, struct lb_service_change *change,
 	return 0;
 }
 
+/* By what its backends have, as all of them share one window. */
+static __u32 guess_base(const struct lb *lb, __u32 service)
+{
+	for (__u32 i = 0; i < lb->meta->backends; i++)
+		if (lb->backends[i].flags & LB_B_IN_USE && lb->backends[i].service == service)
+			return i / LB_BACKEND_WINDOW * LB_BACKEND_WINDOW;
+	return 0;
+}
+
+/* Goes on from what is in the maps. */
+static int take_old(struct lb *lb, struct lb_service_change *service, struct lb_error *err)
+{
+	struct lb_service old;
+
+	service->is_lost = !lb_service_get(lb, service->number, &old);
+	service->value.flags |= lb_flags_kept(lb, service->number, service->value.flags);
+	if (service->is_lost) {
+		lb_notice(lb,
+			  "service %s: its entry in lb_services was damaged, its table is "
+			  "built anew",
+			  service->config->name);
+		service->value.backend_base = guess_base(lb, service->number);
+		return 0;
+	}
+	if (old.slots != service->config->slots)
+		return lb_fail(err, -EINVAL,
+			       "service %s: its table has %u slots and keeps them: "
+			       "to get %u, delete the service and add it again",
+			       service->config->name, old.slots, service->config->slots);
+	service->value.line = old.line;
+	service->value.first_line = old.first_line;
+	service->value.weigh_at = old.weigh_at;
+	service->value.backend_base = old.backend_base;
+	return 0;
+}
+
 static int match_services(struct lb *lb, const struct lb_config *config, struct lb_change *change,
 			  const struct lb_index *index, bool *is_kept, bool *is_backend_kept,
 			  struct lb_error *err)
 {
 	for (unsigned int i = 0; i < config->service_count; i++) {
 		struct lb_service_change *service = &change->services[i];
-		int ret;
+		int ret = 0;
 
 		service->config = &config->services[i];
 		service->number = find_service(lb, service->config);
 		service->is_new = service->number == NOT_FOUND;
 		fill_value(lb, service);
 		if (!service->is_new) {
-			const struct lb_service *old = &lb->services[service->number];
-
 			is_kept[service->number] = true;
-			if (old->slots != service->config->slots)
-				return lb_fail(err, -EINVAL,
-					       "service %s: its table has %u slots and keeps them: "
-					       "to get %u, delete the service and add it again",
-					       service->config->name, old->slots,
-					       service->config->slots);
-			service->value.flags |=
-				lb_flags_kept(lb, service->number, service->value.flags);
-			service->value.line = old->line;
-			service->value.first_line = old->first_line;
-			service->value.weigh_at = old->weigh_at;
-			service->value.backend_base = old->backend_base;
+			ret = take_old(lb, service, err);
 		}
-		ret = match_backends(lb, service, index, is_backend_kept, err);
+		ret = ret ?: match_backends(lb, service, index, is_backend_kept, err);
 		if (ret)
 			return ret;
 	}
@@ -307,7 +332,7 @@ static int plan_maps(struct lb *lb, const struct lb_config *config, struct lb_pl
 		const struct lb_service *gone = &lb->services[change->gone_services[i]];
 		struct lb_service_plan *line = &plan->services[plan->service_count++];
 
-		memcpy(line->name, gone->name, sizeof(line->name));
+		memcpy(line->name, gone->name, sizeof(line->name) - 1);
 		line->slots = gone->slots;
 		line->action = '-';
 	}

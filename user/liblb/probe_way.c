@@ -149,19 +149,18 @@ int lb_probe_way(struct lb *lb, __u32 number, struct lb_probe_way *out, struct l
 	struct lb_probe_way way = { .number = number };
 	struct lb_route_answer to_backend = {};
 	const struct lb_backend *backend;
-	const struct lb_service *service;
+	struct lb_service service;
 	char text[LB_ADDR_TEXT_SIZE], ifname[IF_NAMESIZE] = LB_PROBE_LINK;
 	__u32 ifindex;
 	int ret;
 
 	if (!lb->is_loaded || number >= lb->meta->backends ||
-	    lb->backends[number].service >= lb->meta->services)
+	    !lb_service_get(lb, LB_READ(lb->backends[number].service), &service))
 		return lb_fail(err, -ENOENT, "the maps have no such backend");
 	backend = &lb->backends[number];
-	service = &lb->services[backend->service];
-	way.vip = service->vip;
-	way.port = ntohs(service->port);
-	way.proto = service->proto;
+	way.vip = service.vip;
+	way.port = ntohs(service.port);
+	way.proto = service.proto;
 	way.is_by_link = backend->mode == LB_MODE_FULLNAT;
 	ifindex = if_nametoindex(LB_PROBE_LINK);
 	if (!ifindex)
@@ -174,17 +173,17 @@ int lb_probe_way(struct lb *lb, __u32 number, struct lb_probe_way *out, struct l
 		if (!if_indextoname(ifindex, ifname))
 			return lb_fail(err, -ENODEV, "the interface to the backend is gone");
 	}
-	ret = check_answers(lb, service, ifname, ifindex, err);
+	ret = check_answers(lb, &service, ifname, ifindex, err);
 	if (ret)
 		return ret;
 	way.source = to_backend.source;
 	/* A tunnel joins two families; the client is of the service's. */
 	if (backend->mode == LB_MODE_NAT ||
-	    lb_addr_is_v4(&way.source) != lb_addr_is_v4(&service->vip))
-		find_client_side(lb, &service->vip, &to_backend, &way.source);
-	if (lb_addr_is_v4(&way.source) != lb_addr_is_v4(&service->vip))
+	    lb_addr_is_v4(&way.source) != lb_addr_is_v4(&service.vip))
+		find_client_side(lb, &service.vip, &to_backend, &way.source);
+	if (lb_addr_is_v4(&way.source) != lb_addr_is_v4(&service.vip))
 		return lb_fail(err, -EADDRNOTAVAIL, "this host has no address of the family of %s",
-			       lb_addr_format(&service->vip, text));
+			       lb_addr_format(&service.vip, text));
 	*out = way;
 	return 0;
 }

@@ -157,7 +157,7 @@ static int use_maps(struct lb *lb, struct bpf_object *object, struct lb_error *e
 		(rodata)->lb_flow_mask = (lb)->meta->flows / LB_FLOWS_PER_BUCKET - 1;              \
 		for (int table = 0; table < LB_LOOKUPS; table++)                                   \
 			(rodata)->lb_bucket_half[table] = (lb)->meta->buckets[table];              \
-		(rodata)->lb_hz = (lb)->control->hz;                                               \
+		(rodata)->lb_hz = lb_hz(lb);                                                       \
 	} while (0)
 
 int lb_program_open(struct lb *lb, const struct lb_port *port, bool is_generic, struct lb_bpf **out,

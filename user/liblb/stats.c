@@ -32,7 +32,7 @@ static int read_reasons(struct lb *lb, enum lb_map_id map, __u32 number, size_t 
 static void fill_config(const struct lb *lb, const struct lb_service *service,
 			struct lb_service_config *config)
 {
-	const __u32 hz = lb->control->hz;
+	const __u32 hz = lb_hz(lb);
 
 	memcpy(config->name, service->name, sizeof(config->name));
 	config->proto = service->proto;
@@ -135,12 +135,12 @@ static int read_backends(struct lb *lb, struct scratch *out)
 	return ret;
 }
 
-static void fill_backend(struct lb *lb, const struct counted *counted,
-			 const struct scratch *scratch, struct lb_backend_state *out)
+static void fill_backend(struct lb *lb, const struct lb_service *service,
+			 const struct counted *counted, const struct scratch *scratch,
+			 struct lb_backend_state *out)
 {
 	const __u32 number = counted->number;
 	const struct lb_backend *backend = &lb->backends[number];
-	const struct lb_service *service = &lb->services[backend->service];
 	struct lb_totals sum = counted->sum;
 
 	lb_backend_config_init(&out->config);
@@ -172,8 +172,7 @@ static __u32 count_slots(const struct lb *lb, const struct lb_service *service, 
 	__u32 history = 0;
 
 	for (__u32 i = 0; i < service->slots; i++) {
-		const __u16 owner = lb->lines[service->line + i / LB_OWNERS_PER_LINE]
-					    .owner[i % LB_OWNERS_PER_LINE];
+		const __u16 owner = LB_READ(*lb_table_slot(lb, service, i));
 		const __u32 number = service->backend_base + (owner & LB_OWNER_MASK);
 
 		history += !!(owner & LB_OWNER_HISTORY);
@@ -184,10 +183,10 @@ static __u32 count_slots(const struct lb *lb, const struct lb_service *service, 
 }
 
 /* next: the first backend in scratch that is not of an earlier service; moves on. */
-static int fill_service(struct lb *lb, __u32 number, const struct scratch *scratch,
-			unsigned int *next, struct lb_service_state *out)
+static int fill_service(struct lb *lb, __u32 number, const struct lb_service *service,
+			const struct scratch *scratch, unsigned int *next,
+			struct lb_service_state *out)
 {
-	const struct lb_service *service = &lb->services[number];
 	unsigned int count = 0;
 	int ret;
 
@@ -204,7 +203,7 @@ static int fill_service(struct lb *lb, __u32 number, const struct scratch *scrat
 	for (; out->backend_count < count; out->backend_count++) {
 		struct lb_backend_state *backend = &out->backends[out->backend_count];
 
-		fill_backend(lb, &scratch->backends[(*next)++], scratch, backend);
+		fill_backend(lb, service, &scratch->backends[(*next)++], scratch, backend);
 		add_traffic(&out->traffic, &backend->traffic);
 	}
 	ret = read_reasons(lb, LB_MAP_SERVICE_CPU, number, sizeof(struct lb_service_cpu), 0,
@@ -227,9 +226,9 @@ static __u64 count_flows(struct lb *lb, __u64 *active)
 		if (flow->tag <= LB_FLOW_BUSY || !lb_flow_is_live(lb, flow, now, NULL, NULL))
 			continue;
 		count++;
-		number = lb->services[flow->service].backend_base + flow->backend;
+		number = lb_flow_backend(lb, flow);
 		if (flow->kind != LB_FLOW_REPLY && flow->state != LB_FLOW_CLOSED &&
-		    flow->port != LB_PORT_PROBE && number < lb->meta->backends)
+		    flow->port != LB_PORT_PROBE && number != LB_NO_BACKEND)
 			active[number]++;
 	}
 	return count;
@@ -274,7 +273,7 @@ int lb_get_reasons(struct lb *lb, __u64 reasons[LB_R_COUNT])
 static int read_last_drops(struct lb *lb, __u64 dropped_ms[LB_R_COUNT])
 {
 	struct lb_counters *each = calloc(lb->cpus, sizeof(*each));
-	const __u32 zero = 0, hz = lb->control->hz;
+	const __u32 zero = 0, hz = lb_hz(lb);
 	int ret = each ? bpf_map_lookup_elem(lb->maps[LB_MAP_COUNTERS].fd, &zero, each) : -ENOMEM;
 	const __u64 now = lb_kernel_jiffies(lb); /* after the reading, so that none is later */
 
@@ -295,6 +294,7 @@ static int fill_stats(struct lb *lb, struct lb_stats *stats)
 		.slots = calloc(lb->meta->backends, sizeof(*scratch.slots)),
 		.active = calloc(lb->meta->backends, sizeof(*scratch.active)),
 	};
+	struct lb_service service;
 	unsigned int count = 0, next = 0;
 	int ret = scratch.slots && scratch.active ? read_totals(lb, stats) : -ENOMEM;
 
@@ -315,8 +315,8 @@ static int fill_stats(struct lb *lb, struct lb_stats *stats)
 		lb_cache_get(lb, &stats->cache);
 	}
 	for (__u32 i = 0; !ret && i < lb->meta->services && stats->service_count < count; i++)
-		if (lb->services[i].flags & LB_S_IN_USE)
-			ret = fill_service(lb, i, &scratch, &next,
+		if (lb_service_get(lb, i, &service))
+			ret = fill_service(lb, i, &service, &scratch, &next,
 					   &stats->services[stats->service_count++]);
 	free(scratch.backends);
 	free(scratch.slots);

@@ -25,6 +25,12 @@ void lb_table_read(const struct lb *lb, const struct lb_service *service, __u16 
 	memcpy(owners, lb->lines[service->line].owner, service->slots * sizeof(*owners));
 }
 
+__u16 *lb_table_slot(const struct lb *lb, const struct lb_service *service, __u32 slot)
+{
+	return &lb->lines[service->line + slot / LB_OWNERS_PER_LINE]
+			.owner[slot % LB_OWNERS_PER_LINE];
+}
+
 static int build(struct lb_service_change *service, struct lb_error *err)
 {
 	const struct lb_service_config *config = service->config;
@@ -60,25 +66,25 @@ int lb_table_make(struct lb *lb, struct lb_service_change *service, struct lb_er
 	service->current = calloc(slots, sizeof(__u16));
 	if (!service->owners || !service->current)
 		return lb_fail(err, -ENOMEM, "out of memory");
-	if (service->is_new)
+	if (service->is_new || service->is_lost)
 		for (__u32 i = 0; i < slots; i++)
 			service->current[i] = LB_OWNER_NONE;
 	else
-		lb_table_read(lb, &lb->services[service->number], service->current);
+		lb_table_read(lb, &service->value, service->current);
 	memcpy(service->owners, service->current, slots * sizeof(__u16));
 	return build(service, err) ?: lb_history_weigh(lb, service, err);
 }
 
 static void flip(struct lb *lb, struct lb_service_change *service)
 {
-	struct lb_service *value = &lb->services[service->number];
-	const __u32 lines = lb_lines_of(service->value.slots);
+	const struct lb_service *value = &service->value;
+	const __u32 lines = lb_lines_of(value->slots);
 	const __u32 next =
 		value->line == value->first_line ? value->first_line + lines : value->first_line;
 
-	memcpy(lb->lines[next].owner, service->owners, service->value.slots * sizeof(__u16));
+	memcpy(lb->lines[next].owner, service->owners, value->slots * sizeof(__u16));
 	lb->control->is_settled = 0;
-	__atomic_store_n(&value->line, next, __ATOMIC_SEQ_CST);
+	__atomic_store_n(&lb->services[service->number].line, next, __ATOMIC_SEQ_CST);
 	service->value.line = next;
 }
 

@@ -34,14 +34,14 @@ unsigned int lb_list_tables(const struct lb *lb, struct lb_table_info *list)
 	unsigned int count = 0;
 
 	for (__u32 i = 0; lb->is_loaded && i < lb->meta->services; i++) {
-		const struct lb_service *service = &lb->services[i];
+		struct lb_service service;
 
-		if (!(service->flags & LB_S_IN_USE))
+		if (!lb_service_get(lb, i, &service))
 			continue;
 		list[count] = (struct lb_table_info){ .number = i,
-						      .version = service->line,
-						      .slots = service->slots };
-		memcpy(list[count++].service, service->name, LB_NAME_SIZE);
+						      .version = service.line,
+						      .slots = service.slots };
+		memcpy(list[count++].service, service.name, LB_NAME_SIZE);
 	}
 	return count;
 }
@@ -49,14 +49,18 @@ unsigned int lb_list_tables(const struct lb *lb, struct lb_table_info *list)
 /* The table before is still there, in the half that is not in force. */
 __u32 lb_table_moved(const struct lb *lb, __u32 number)
 {
-	const struct lb_service *service = &lb->services[number];
-	const __u32 lines = lb_lines_of(service->slots), first = service->first_line;
-	const __u32 other = service->line == first ? first + lines : first;
-	const __u16 *now = lb->lines[service->line].owner, *before = lb->lines[other].owner;
+	struct lb_service service, before;
 	__u32 moved = 0;
 
-	for (__u32 i = 0; i < service->slots; i++)
-		moved += (now[i] & LB_OWNER_MASK) != (before[i] & LB_OWNER_MASK);
+	if (!lb_service_get(lb, number, &service))
+		return 0;
+	before = service;
+	before.line = service.line == service.first_line
+			      ? service.first_line + lb_lines_of(service.slots)
+			      : service.first_line;
+	for (__u32 i = 0; i < service.slots; i++)
+		moved += ((*lb_table_slot(lb, &service, i) ^ *lb_table_slot(lb, &before, i)) &
+			  LB_OWNER_MASK) != 0;
 	return moved;
 }
 

@@ -313,11 +313,13 @@ int lb_service_find(const struct lb *lb, __u8 proto, const union lb_addr *addr, 
 	bool is_found = false;
 
 	for (__u32 i = 0; i < lb->meta->services; i++) {
-		const struct lb_service *service = &lb->services[i];
-		const struct front front = front_of(service, i);
+		struct lb_service service;
+		struct front front;
 
-		if (!(service->flags & LB_S_IN_USE) || service->proto != proto ||
-		    port < front.low || port > front.high || !is_within(addr, &front))
+		if (!lb_service_get(lb, i, &service) || service.proto != proto)
+			continue;
+		front = front_of(&service, i);
+		if (port < front.low || port > front.high || !is_within(addr, &front))
 			continue;
 		if (!is_found || compare_specific(&front, &best) < 0)
 			best = front;
