@@ -45,6 +45,17 @@ static json_t *get_drops(void)
 	return with_stats(reasons_json);
 }
 
+/* By its member, who knows where in the maps it was found last; false: they do not have it. */
+static bool find_health(const struct lb_service_config *service,
+			const struct lb_backend_config *backend, struct lb_backend_health *out)
+{
+	const __u16 port = lb_backend_port(service, backend);
+	struct member *member = member_find(service->name, &backend->addr, port);
+
+	return member &&
+	       !lb_get_health(lbd.lb, service->name, &backend->addr, port, &member->hint, out);
+}
+
 static json_t *get_health(void)
 {
 	json_t *array = json_array();
@@ -55,10 +66,7 @@ static json_t *get_health(void)
 		for (unsigned int b = 0; b < service->backend_count; b++) {
 			const struct lb_backend_config *backend = &service->backends[b];
 			struct lb_backend_health health;
-			__u32 hint = ~0u;
-			bool is_known =
-				!lb_get_health(lbd.lb, service->name, &backend->addr,
-					       lb_backend_port(service, backend), &hint, &health);
+			bool is_known = find_health(service, backend, &health);
 
 			(void)json_array_append_new(
 				array, health_json(service, backend, is_known ? &health : NULL));

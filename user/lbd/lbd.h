@@ -168,6 +168,8 @@ void rights_of_command(void);
 /* ---- members.c: from the document to members and targets ------------------------------------- */
 
 int members_load(struct lb_error *err);
+/* NULL where there is none. */
+struct member *member_find(const char *service, const union lb_addr *addr, __u16 port);
 void members_each(void (*fn)(struct member *member, void *arg), void *arg);
 void targets_each(void (*fn)(struct target *target));
 

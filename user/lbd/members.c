@@ -145,7 +145,7 @@ static void leave_target(struct member *member)
 	member->target = NULL;
 }
 
-static struct member *find_member(const char *service, const union lb_addr *addr, __u16 port)
+struct member *member_find(const char *service, const union lb_addr *addr, __u16 port)
 {
 	struct member *member = lbd.members[chain_of(addr, port)];
 
@@ -209,7 +209,7 @@ static int load_backend(const struct lb_service_config *service,
 		.service = through_is_wanted(service, backend) ? service : NULL,
 		.mode = lb_backend_mode(service, backend),
 	};
-	struct member *member = find_member(service->name, &backend->addr, port);
+	struct member *member = member_find(service->name, &backend->addr, port);
 
 	if (!member)
 		member = add_member(service->name, &backend->addr, port);
