@@ -86,6 +86,29 @@ changes_nothing() {
 	! from client 5 curl -sS -o /dev/null --max-time 2 "http://198.51.100.1:9406/healthz"
 }
 
+all_cut_off() {
+	[ "$(grep -c "cut off" "$WORK/few")" -ge 20 ]
+}
+
+# More clients than there are places, none of which finishes its request: others are answered, backends checked.
+slow_clients() {
+	start_in lb slow "$PYTHON" "$TESTS/servers/slow_requests.py" 127.0.0.1 9406 300 "$WORK/slow"
+	wait_for 10 grep -q "all there" "$WORK/slow"
+	for _ in 1 2 3 4 5; do
+		answers 200 --max-time 15 "$URL/healthz"
+		answers 200 --max-time 15 "$URL/metrics"
+		sleep 1
+	done
+	all_up
+	stop_label slow
+	# Also where nobody needs the place.
+	start_in lb few "$PYTHON" "$TESTS/servers/slow_requests.py" 127.0.0.1 9406 20 "$WORK/few"
+	wait_for 40 all_cut_off
+	stop_label few
+	# One that asks twice has the time for each.
+	[ "$(ask -o /dev/null -o /dev/null -w '%{http_code}\n' "$URL/healthz" "$URL/healthz" | grep -c 200)" = 2 ]
+}
+
 unix_socket() {
 	stop_lbd
 	start_lbd -a "$WORK/admin"
@@ -174,6 +197,7 @@ main() {
 	check "the figures of lbctl -j" same_as_lbctl
 	check "the cache that does not run" cache_is_there
 	check "nothing changes by it, nobody else reads it" changes_nothing
+	check "clients that never finish a request" slow_clients
 	dashboard
 	check "a socket with permissions" unix_socket
 	check "a port that is taken" port_taken

@@ -185,6 +185,7 @@ enum MHD_Result admin_reply(struct MHD_Connection *connection, unsigned int stat
 		(void)MHD_add_response_header(response, "WWW-Authenticate", "Bearer realm=\"lbd\"");
 	if (status == MHD_HTTP_SERVICE_UNAVAILABLE)
 		(void)MHD_add_response_header(response, "Retry-After", "1");
+	admin_connection_limit(connection, ADMIN_ANSWER_S);
 	ret = MHD_queue_response(connection, status, response);
 	MHD_destroy_response(response);
 	return ret;

@@ -17,6 +17,8 @@ struct admin_port {
 	int fd;
 	bool is_local; /* a socket in the file system, whose permission is the right to change */
 	struct MHD_Daemon *server;
+	struct connection *connections; /* the oldest first */
+	unsigned int connection_count;
 	struct watch watch;
 	struct timer timer;
 };
@@ -31,6 +33,19 @@ void admin_remove(const struct options *options);
 void admin_warm(void);
 /* Goes on with what its connections have for it. */
 void admin_port_run(struct admin_port *port);
+
+/* ---- admin_connection.c: how long a client may take --------------------------------------------
+ */
+
+#define ADMIN_CONNECTIONS 256u /* at each place */
+#define ADMIN_REQUEST_S 10u    /* until a request is whole */
+#define ADMIN_ANSWER_S 60u     /* until its answer is taken */
+
+/* MHD's callback: one began, or ended. */
+void admin_connection_notify(void *arg, struct MHD_Connection *connection, void **context,
+			     enum MHD_ConnectionNotificationCode code);
+/* From now on; 0: it waits for us, as long as it takes. */
+void admin_connection_limit(struct MHD_Connection *connection, unsigned int seconds);
 
 /* ---- admin.c: what is read --------------------------------------------------------------------
  */
@@ -54,7 +69,7 @@ void admin_warm_up(void);
  */
 
 void admin_change_open(int fd);
-/* Whether it is the path of a change; then it is an enum backend_action. */
+/* Whether it is the path of a change; then it is an enum backend_action, BACKEND_ACTIONS: none. */
 bool admin_change_find(const char *url, unsigned int *action);
 /* Like admin_request(), for such a path. */
 enum MHD_Result admin_change_request(struct admin_port *port, struct MHD_Connection *connection,

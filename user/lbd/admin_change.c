@@ -166,6 +166,7 @@ static void ask(struct call *call)
 	    sizeof(*request))
 		return decide(call, MHD_HTTP_SERVICE_UNAVAILABLE,
 			      "too many changes wait for their turn: try again");
+	admin_connection_limit(call->connection, 0);
 	call->is_waiting = true;
 	call->next = waiting;
 	waiting = call;
@@ -292,8 +293,9 @@ void admin_change_end(void *arg, struct MHD_Connection *connection, void **state
 	struct call *call = *state;
 
 	(void)arg;
-	(void)connection;
 	(void)code;
+	/* The next one is to come, whole, within its time. */
+	admin_connection_limit(connection, ADMIN_REQUEST_S);
 	if (!call)
 		return;
 	forget(call);

@@ -18,9 +18,8 @@
 #include "admin.h"
 #include "lbd.h"
 
-#define CONNECTIONS 32u
 #define IDLE_S 10u
-#define BACKLOG 64
+#define BACKLOG 512
 #define GROUP "lbd"
 
 static struct admin_port ports[ADMIN_PORTS];
@@ -165,7 +164,8 @@ static void start_port(struct admin_port *port)
 
 	port->server = MHD_start_daemon(
 		MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL, admin_request, port,
-		MHD_OPTION_LISTEN_SOCKET, port->fd, MHD_OPTION_CONNECTION_LIMIT, CONNECTIONS,
+		MHD_OPTION_LISTEN_SOCKET, port->fd, MHD_OPTION_CONNECTION_LIMIT, ADMIN_CONNECTIONS,
+		MHD_OPTION_NOTIFY_CONNECTION, admin_connection_notify, port,
 		MHD_OPTION_CONNECTION_TIMEOUT, IDLE_S, MHD_OPTION_NOTIFY_COMPLETED,
 		admin_change_end, NULL, MHD_OPTION_END);
 	info = port->server ? MHD_get_daemon_info(port->server, MHD_DAEMON_INFO_EPOLL_FD) : NULL;
