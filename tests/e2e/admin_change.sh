@@ -225,6 +225,9 @@ who_may_not() {
 	of_type '' refused 415 "application/json" set "$W"
 	refused 405 "POST" set "$W" -X PUT
 	refused 405 "POST" set "$W" -X GET
+	refused 404 "no such change.*add, set" weigh "$W"
+	refused 404 "no such change.*add, set" '' "$W"
+	refused 404 "no such change.*add, set" set/ "$W" -X GET
 	over_tcp refused 403 "Unix socket.*-t FILE" set "$W"
 	over_tcp refused 403 "Unix socket.*-t FILE" set "$W" -H "Authorization: Bearer $TOKEN"
 	over_tcp refused 403 "Unix socket.*-t FILE" set "$W" -H "Authorization: Bearer "

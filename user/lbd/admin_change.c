@@ -130,6 +130,9 @@ static void judge(struct call *call, const char *method)
 
 	if (length)
 		(void)number_parse(length, 0, UINT64_MAX, &call->length);
+	if (call->request.action == BACKEND_ACTIONS)
+		return decide(call, MHD_HTTP_NOT_FOUND,
+			      "no such change: expected " PREFIX "add, set, drain, ready or del");
 	if (strcmp(method, MHD_HTTP_METHOD_POST))
 		return decide(call, MHD_HTTP_METHOD_NOT_ALLOWED, "changes are asked for by POST");
 	judge_sender(call);
@@ -230,13 +233,11 @@ bool admin_change_find(const char *url, unsigned int *action)
 {
 	if (strncmp(url, PREFIX, strlen(PREFIX)))
 		return false;
-	for (unsigned int i = 0; i < BACKEND_ACTIONS; i++) {
-		if (strcmp(url + strlen(PREFIX), backend_action_name(i)))
-			continue;
-		*action = i;
-		return true;
-	}
-	return false;
+	*action = 0;
+	while (*action < BACKEND_ACTIONS &&
+	       strcmp(url + strlen(PREFIX), backend_action_name(*action)) != 0)
+		(*action)++;
+	return true;
 }
 
 static enum MHD_Result begin(struct admin_port *port, struct MHD_Connection *connection,
