@@ -228,7 +228,9 @@ says_why_direct() {
 
 	lb -q health log >"$WORK/before"
 	in_ns lb sysctl -qw net.ipv4.conf.all.rp_filter=1
-	wait_for 10 is_reason nat4 direct && is_reason fullnat4 direct && is_reason gue4 direct
+	wait_for 10 is_reason nat4 direct
+	wait_for 10 is_reason fullnat4 direct
+	wait_for 10 is_reason gue4 direct
 	is_reason nat6 ok
 	in_ns lb sysctl -qw net.ipv4.conf.all.rp_filter=0
 	all_up s2 ok
