@@ -66,6 +66,9 @@ same_as_lbctl() {
 	done <<-'TABLE'
 		health health list
 		stats stats all
+		service service list
+		backend backend list
+		config config show
 		stats/services stats services
 		stats/backends stats backends
 		stats/drops stats drops

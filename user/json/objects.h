@@ -36,4 +36,21 @@ json_t *reasons_json(const struct lb_stats *stats);
 /* All of them and the totals; "cache" only where some service is cached. */
 json_t *stats_json(const struct lb_stats *stats);
 
+/* ---- lists.c, config.c: by the document ---------------------------------------------------------
+ */
+
+/* NULL: not there, or stats are NULL. index: where it is likely to be. */
+const struct lb_service_state *find_service_state(const struct lb_stats *stats, const char *name);
+const struct lb_backend_state *find_backend_state(const struct lb_service_state *state,
+						  const union lb_addr *addr, __u16 port,
+						  unsigned int index);
+/* The document's services, or their backends, with the live figures of stats, which may be NULL.
+ * only: of this one; NULL: of all. */
+json_t *service_list_json(const struct lb_config *config, const struct lb_service_config *only,
+			  const struct lb_stats *stats);
+json_t *backend_list_json(const struct lb_config *config, const struct lb_service_config *only,
+			  const struct lb_stats *stats);
+/* A complete document: every key, also those with their defaults. */
+json_t *config_json(const struct lb_config *config);
+
 #endif

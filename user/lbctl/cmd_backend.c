@@ -50,7 +50,7 @@ static int del(const struct lbctl *ctl, struct words *words)
 
 static void list_service(const struct lbctl *ctl, const struct lb_service_config *service,
 			 const struct lb_stats *earlier, const struct lb_stats *stats,
-			 struct table *table, json_t *array)
+			 struct table *table)
 {
 	const struct lb_service_state *state = find_service_state(stats, service->name);
 
@@ -59,11 +59,8 @@ static void list_service(const struct lbctl *ctl, const struct lb_service_config
 		const struct lb_backend_state *live = find_backend_state(
 			state, &backend->addr, lb_backend_port(service, backend), i);
 
-		if (array)
-			(void)json_array_append_new(array, backend_json(service, backend, live));
-		else
-			backend_row(ctl, table, service, backend, live,
-				    rate_of_backend(earlier, service->name, live));
+		backend_row(ctl, table, service, backend, live,
+			    rate_of_backend(earlier, service->name, live));
 	}
 }
 
@@ -74,7 +71,6 @@ static int list(const struct lbctl *ctl, struct words *words)
 	const char *name = word_take(words);
 	struct lb_service_config *only = NULL;
 	struct table *table = NULL;
-	json_t *array = NULL;
 	int code = words_end(words);
 
 	if (!code)
@@ -88,16 +84,15 @@ static int list(const struct lbctl *ctl, struct words *words)
 	if (code)
 		return code;
 	if (ctl->is_json)
-		array = json_array();
-	else
-		table = backend_table(ctl);
+		return print_json(backend_list_json(session.config, only, stats));
+	table = backend_table(ctl);
 	for (unsigned int i = 0; i < session.config->service_count; i++) {
 		const struct lb_service_config *service = &session.config->services[i];
 
 		if (!only || only == service)
-			list_service(ctl, service, earlier, stats, table, array);
+			list_service(ctl, service, earlier, stats, table);
 	}
-	return ctl->is_json ? print_json(array) : print_table(table);
+	return print_table(table);
 }
 
 const struct command cmd_backend = {

@@ -220,7 +220,6 @@ static int list(const struct lbctl *ctl, struct words *words)
 	const char *name = word_take(words);
 	struct lb_service_config *only = NULL;
 	struct table *table = NULL;
-	json_t *array = NULL;
 	int code = words_end(words);
 
 	if (!code)
@@ -232,22 +231,17 @@ static int list(const struct lbctl *ctl, struct words *words)
 	if (code)
 		return code;
 	if (ctl->is_json)
-		array = json_array();
-	else
-		table = service_table(ctl);
+		return print_json(service_list_json(session.config, only, stats));
+	table = service_table(ctl);
 	for (unsigned int i = 0; i < session.config->service_count; i++) {
 		const struct lb_service_config *service = &session.config->services[i];
 		const struct lb_service_state *state = find_service_state(stats, service->name);
 
 		if (only && only != service)
 			continue;
-		if (array)
-			(void)json_array_append_new(
-				array, service_json(service, service->backend_count, state));
-		else
-			service_row(ctl, table, service, service->backend_count, state);
+		service_row(ctl, table, service, service->backend_count, state);
 	}
-	return ctl->is_json ? print_json(array) : print_table(table);
+	return print_table(table);
 }
 
 const struct command cmd_service = {

@@ -1,14 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Two documents compared, and one as JSON: for lbctl config. */
+/* Two documents compared: for lbctl config. */
 #ifndef LBCTL_CONFIG_DIFF_H
 #define LBCTL_CONFIG_DIFF_H
 
 #include <jansson.h>
 
 #include "liblb.h"
-
-/* A complete document: every key, also those with their defaults. NULL when out of memory. */
-json_t *config_json(const struct lb_config *config);
 
 /*
  * What makes now into then: an array of objects with action ("add", "remove", "change"), service

@@ -113,11 +113,6 @@ __u64 rate_of(__u64 fresh);
 /* New connections a second of a backend; LB_UNKNOWN if it is NULL or was not there earlier. */
 __u64 rate_of_backend(const struct lb_stats *earlier, const char *service,
 		      const struct lb_backend_state *backend);
-/* The live figures of a backend; index is where it most likely is. May be NULL, also state. */
-const struct lb_backend_state *find_backend_state(const struct lb_service_state *state,
-						  const union lb_addr *addr, __u16 port,
-						  unsigned int index);
-const struct lb_service_state *find_service_state(const struct lb_stats *stats, const char *name);
 
 /* ---- rows.c: one line, or one JSON object, of each kind ------------------------------------- */
 

@@ -24,29 +24,6 @@ __u64 rate_of(__u64 fresh)
 	return fresh * 1000 / RATE_MS;
 }
 
-const struct lb_service_state *find_service_state(const struct lb_stats *stats, const char *name)
-{
-	for (unsigned int i = 0; stats && i < stats->service_count; i++) {
-		if (!strcmp(stats->services[i].config.name, name))
-			return &stats->services[i];
-	}
-	return NULL;
-}
-
-const struct lb_backend_state *find_backend_state(const struct lb_service_state *state,
-						  const union lb_addr *addr, __u16 port,
-						  unsigned int index)
-{
-	for (unsigned int i = 0; state && i < state->backend_count; i++) {
-		const struct lb_backend_state *backend =
-			&state->backends[(index + i) % state->backend_count];
-
-		if (backend->config.port == port && lb_addr_is_equal(&backend->config.addr, addr))
-			return backend;
-	}
-	return NULL;
-}
-
 __u64 rate_of_backend(const struct lb_stats *earlier, const char *service,
 		      const struct lb_backend_state *backend)
 {

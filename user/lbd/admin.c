@@ -45,6 +45,36 @@ static json_t *get_drops(void)
 	return with_stats(reasons_json);
 }
 
+/* By the document, with live figures. */
+static json_t *with_document(json_t *(*make)(const struct lb_config *config,
+					     const struct lb_service_config *only,
+					     const struct lb_stats *stats))
+{
+	struct lb_stats *stats;
+	json_t *json;
+
+	if (!lbd.config || lb_get_stats(lbd.lb, &stats, NULL))
+		return json_null();
+	json = make(lbd.config, NULL, stats);
+	lb_stats_free(stats);
+	return json;
+}
+
+static json_t *get_service_list(void)
+{
+	return with_document(service_list_json);
+}
+
+static json_t *get_backend_list(void)
+{
+	return with_document(backend_list_json);
+}
+
+static json_t *get_config(void)
+{
+	return lbd.config && lb_is_loaded(lbd.lb) ? config_json(lbd.config) : json_null();
+}
+
 /* By its member, who knows where in the maps it was found last; false: they do not have it. */
 static bool find_health(const struct lb_service_config *service,
 			const struct lb_backend_config *backend, struct lb_backend_health *out)
@@ -121,6 +151,9 @@ static const struct resource {
 	{ "/api/v1/stats/services", TYPE_JSON, NULL, get_services },
 	{ "/api/v1/stats/backends", TYPE_JSON, NULL, get_backends },
 	{ "/api/v1/stats/drops", TYPE_JSON, NULL, get_drops },
+	{ "/api/v1/service", TYPE_JSON, NULL, get_service_list },
+	{ "/api/v1/backend", TYPE_JSON, NULL, get_backend_list },
+	{ "/api/v1/config", TYPE_JSON, NULL, get_config },
 	{ "/api/v1/health", TYPE_JSON, NULL, get_health },
 	{ "/api/v1/health/log", TYPE_JSON, NULL, get_log },
 };
