@@ -289,6 +289,24 @@ static void take_object(struct worker *worker, struct client *client, struct fil
 	reply_object(worker, client, object, client->request->data, &client->request->head);
 }
 
+/* The backends are late: whom the stale copy fits gets it, and the fetch goes on without. */
+static void take_late(struct worker *worker, struct client *client, struct fill *fill)
+{
+	struct object *stale = late_take(worker, fill);
+
+	if (!stale)
+		return;
+	if (client->request != fill->request &&
+	    !is_same_variant(client, object_text(stale, stale->vary_names),
+			     object_text(stale, stale->vary_values), stale->is_open)) {
+		object_unref(stale);
+		return;
+	}
+	client->source = FROM_STALE;
+	client_leave_fill(worker, client);
+	reply_object(worker, client, stale, client->request->data, &client->request->head);
+}
+
 void client_progress(struct worker *worker, struct client *client)
 {
 	struct fill *fill = client->fill;
@@ -305,8 +323,11 @@ void client_progress(struct worker *worker, struct client *client)
 	(void)pthread_mutex_lock(&fill->lock);
 	state = fill->state;
 	(void)pthread_mutex_unlock(&fill->lock);
-	if (state == FILL_WAITING)
+	if (state == FILL_WAITING) {
+		if (__atomic_load_n(&fill->is_late, __ATOMIC_ACQUIRE))
+			take_late(worker, client, fill);
 		return;
+	}
 	if (state == FILL_FAILED && !fill->fields) {
 		reply_error(worker, client, fill->status, false);
 	} else if (!is_for_me(client, fill) || !client->segment) {

@@ -20,6 +20,7 @@ static void on_event(struct worker *worker, struct watch *watch, uint32_t events
 
 static void leave_fill(struct fetch *fetch)
 {
+	timer_stop(&fetch->pace);
 	if (fetch->fill) {
 		fetch->fill->fetch = NULL;
 		fill_unref(fetch->fill);
@@ -103,6 +104,14 @@ static void on_connect_due(struct worker *worker, struct timer *timer)
 	fetch_fail(worker, CONTAINER(timer, struct fetch, timer), SIGN_LATE);
 }
 
+/* The response's time begins when the request's last byte went out. */
+static void note_sent(struct worker *worker, struct fetch *fetch, size_t len)
+{
+	fetch->out_at += len;
+	if (fetch->state == FETCH_HEAD)
+		timer_start(worker, &fetch->timer, TIMER_IDLE, on_response_due);
+}
+
 static void flush(struct worker *worker, struct fetch *fetch)
 {
 	while (fetch_unsent(fetch)) {
@@ -116,7 +125,7 @@ static void flush(struct worker *worker, struct fetch *fetch)
 		/* What the backend answered before it closed is still read. */
 		if (ret < 0)
 			return;
-		fetch->out_at += (size_t)ret;
+		note_sent(worker, fetch, (size_t)ret);
 	}
 	if (fetch->client && fetch_unsent(fetch) < BODY_LOW)
 		client_send_body(worker, fetch->client);
@@ -148,7 +157,7 @@ bool fetch_send(struct worker *worker, struct fetch *fetch, struct text bytes)
 					      fetch_unsent(fetch));
 
 		if (ret > 0)
-			fetch->out_at += (size_t)ret;
+			note_sent(worker, fetch, (size_t)ret);
 	}
 	return true;
 }
@@ -297,6 +306,7 @@ static bool try_next(struct worker *worker, struct fill *fill, struct client *cl
 	fetch->out_len = fetch->out_limit = out_len;
 	fetch->out_at = 0;
 	worker->counters.fetches++;
+	late_watch(worker, fetch);
 	sign_note(fetch->backend, SIGN_ASKED);
 	if (fetch->is_reused)
 		begin(worker, fetch);

@@ -30,6 +30,7 @@ enum fetch_state {
 struct fetch {
 	struct watch watch; /* first: worker_bury frees it */
 	struct timer timer;
+	struct timer pace; /* of a page that is late, or is stored too slowly */
 	struct backend *backend;
 	struct fetch *next_idle;
 	uint64_t secure_key; /* what connections may be kept for, of those in TLS; 0: in clear */
@@ -44,7 +45,7 @@ struct fetch {
 	char *in; /* of a head or a chunk's line that has not come whole */
 	size_t in_len;
 	uint8_t framing;
-	uint64_t left;
+	uint64_t left, paced; /* paced: what had been filled when pace began */
 	struct http_chunked chunked;
 };
 
@@ -98,6 +99,16 @@ struct backend *backend_choose(struct worker *worker, const struct request *requ
 void heading_note(struct worker *worker, const struct fill *fill, const char *data,
 		  const struct http_head *head, uint32_t delay_ms);
 
+/* ---- late.c: a stale copy instead of no answer ------------------------------------------------
+ */
+
+/* RFC 5861 4: the copy that is revalidated may be served in place of an error. */
+bool late_serves_stale(const struct worker *worker, const struct fill *fill);
+/* From now on: after 5 s without a head who waits gets that copy, and the fetch goes on. */
+void late_watch(struct worker *worker, struct fetch *fetch);
+/* That copy, with a reference, if it may be served; NULL. From any thread. */
+struct object *late_take(const struct worker *worker, struct fill *fill);
+
 /* ---- intake.c: what a response's head means for the fill ------------------------------------- */
 
 /*
@@ -111,6 +122,8 @@ int intake_body(struct worker *worker, struct fill *fill, struct text bytes);
 void intake_end(struct worker *worker, struct fill *fill);
 /* The page came from the second tier, and is stored; takes over the reference. */
 void intake_second(struct worker *worker, struct fill *fill, struct object *object);
+/* The body comes too slowly to be kept for others; it goes on for who reads it. */
+void intake_slow(struct worker *worker, struct fill *fill);
 /* No response, or a broken one. status: 502 or 504. */
 void intake_failure(struct worker *worker, struct fill *fill, uint16_t status);
 

@@ -11,6 +11,8 @@
 #define HEAD_MAX 16384 /* bytes of a head that has not come whole */
 #define INTERIM_MAX 16 /* heads before the final one */
 
+#define RATE_MIN (240 * 60) /* bytes within TIMER_IDLE of a body that is stored */
+
 enum outcome {
 	MORE,  /* goes on */
 	ENDED, /* the fetch is in the pool or gone */
@@ -96,6 +98,24 @@ static enum outcome keep(struct worker *worker, struct fetch *fetch, struct text
 	return MORE;
 }
 
+/* Others wait for what is stored; what is not may be as slow as its reader likes it. */
+static void on_pace_due(struct worker *worker, struct timer *timer)
+{
+	struct fetch *fetch = CONTAINER(timer, struct fetch, pace);
+	struct fill *fill = fetch->fill;
+
+	if (!fill->is_storing)
+		return;
+	if (fill->filled - fetch->paced >= RATE_MIN) {
+		fetch->paced = fill->filled;
+		timer_start(worker, timer, TIMER_IDLE, on_pace_due);
+		return;
+	}
+	intake_slow(worker, fill);
+	if (!__atomic_load_n(&fill->listeners, __ATOMIC_ACQUIRE))
+		fetch_close(worker, fetch);
+}
+
 static enum outcome take_final(struct worker *worker, struct fetch *fetch, struct text bytes,
 			       struct http_head *head)
 {
@@ -106,6 +126,8 @@ static enum outcome take_final(struct worker *worker, struct fetch *fetch, struc
 	fetch->left = head->content_length;
 	fetch->is_keepable = !head->is_close && head->minor == 1;
 	fetch->state = FETCH_BODY;
+	timer_start(worker, &fetch->timer, TIMER_IDLE, fetch->timer.on_due);
+	timer_stop(&fetch->pace);
 	sign_note(fetch->backend, SIGN_HEAD);
 	if (!intake_head(worker, fill, bytes.at, head, (uint32_t)delay)) {
 		fetch->is_keepable = fetch->is_keepable && bytes.len == head->length &&
@@ -123,6 +145,9 @@ static enum outcome take_final(struct worker *worker, struct fetch *fetch, struc
 		fetch_close(worker, fetch);
 		return ENDED;
 	}
+	fetch->paced = 0;
+	if (fill->is_storing)
+		timer_start(worker, &fetch->pace, TIMER_IDLE, on_pace_due);
 	bytes.at += head->length;
 	bytes.len -= head->length;
 	if (bytes.len == 0 && fetch->framing == HTTP_BODY_LENGTH && fetch->left == 0)
@@ -220,7 +245,9 @@ void fetch_read(struct worker *worker, struct fetch *fetch)
 		}
 		taken += (size_t)ret;
 		fetch->has_response_byte = true;
-		timer_start(worker, &fetch->timer, TIMER_IDLE, fetch->timer.on_due);
+		/* A head has its time in all, whatever trickles in. */
+		if (fetch->state == FETCH_BODY)
+			timer_start(worker, &fetch->timer, TIMER_IDLE, fetch->timer.on_due);
 		if (fetch->state == FETCH_HEAD)
 			outcome = take_heads(worker, fetch,
 					     (struct text){ worker->scratch, kept + (size_t)ret });

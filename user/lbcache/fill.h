@@ -58,6 +58,7 @@ struct fill {
 	struct segment *first, *last; /* first: only while it is stored or none has begun */
 	uint64_t filled;
 	_Atomic bool is_outdated;	     /* purged on its way */
+	_Atomic bool is_late;		     /* the stale copy is served meanwhile */
 	_Atomic int64_t live;		     /* bytes in segments */
 	_Atomic uint64_t listeners;	     /* bit a worker that has readers */
 	struct client *readers[WORKERS_MAX]; /* each worker's own list, touched by it alone */

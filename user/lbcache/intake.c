@@ -18,15 +18,6 @@ static bool is_error(const struct http_head *head)
 	return head->status >= 500;
 }
 
-/* RFC 5861 4: an error does not replace a copy that may still be served. */
-static bool may_serve_stale(const struct worker *worker, const struct fill *fill)
-{
-	const struct object *stale = fill->stale;
-
-	return stale && !stale->must_revalidate &&
-	       worker->now_ms < stale->fresh_until_ms + stale->stale_error_ms;
-}
-
 static struct object_parts parts_of(const struct worker *worker, const struct fill *fill,
 				    const char *data, const struct http_head *head)
 {
@@ -271,7 +262,7 @@ bool intake_head(struct worker *worker, struct fill *fill, const char *data,
 			return drop_stale(worker, fill);
 		return take_304(worker, fill, data, head, delay_ms);
 	}
-	if (is_error(head) && may_serve_stale(worker, fill)) {
+	if (is_error(head) && late_serves_stale(worker, fill)) {
 		end_with(worker, fill, object_ref(fill->stale), true);
 		return false;
 	}
@@ -321,6 +312,12 @@ static void stop_storing(struct worker *worker, struct fill *fill, enum reason w
 	fill->first = NULL;
 	(void)pthread_mutex_unlock(&fill->lock);
 	segment_unref(first);
+}
+
+void intake_slow(struct worker *worker, struct fill *fill)
+{
+	stop_storing(worker, fill, WHY_TOO_SLOW);
+	fill_tell(fill, worker);
 }
 
 int intake_body(struct worker *worker, struct fill *fill, struct text bytes)
@@ -377,7 +374,7 @@ void intake_end(struct worker *worker, struct fill *fill)
 
 void intake_failure(struct worker *worker, struct fill *fill, uint16_t status)
 {
-	if (fill->state == FILL_WAITING && may_serve_stale(worker, fill)) {
+	if (fill->state == FILL_WAITING && late_serves_stale(worker, fill)) {
 		end_with(worker, fill, object_ref(fill->stale), true);
 		return;
 	}

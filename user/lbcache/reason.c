@@ -28,6 +28,7 @@ static const struct {
 			       "nothing says how long the response is fresh; a rule with 'ttl' "
 			       "would" },
 	[WHY_TOO_LARGE] = { "too-large", "the response is larger than an object may be" },
+	[WHY_TOO_SLOW] = { "too-slow", "the response came slower than 240 bytes a second" },
 	[WHY_BROKEN] = { "broken", "the backend broke off or lied about its response" },
 	[WHY_REMEMBERED] = { "remembered", "an earlier response could not be stored" },
 };

@@ -31,12 +31,12 @@ enum timer_class {
 	TIMER_SECOND,  /* 5 ms: then the backend is asked */
 	TIMER_CONNECT, /* 250 ms: then the next backend */
 	TIMER_LINGER,  /* 1 s: after a refusal, so that the answer is read */
-	TIMER_HEADER,  /* 5 s: a request's head, in all */
+	TIMER_HEADER,  /* 5 s: a request's head, in all; a response's, then the stale page */
 	TIMER_BODY,    /* 5 s: then enough of a body must have come */
 	TIMER_WRITE,   /* 10 s without taking a byte */
 	TIMER_POOL,    /* 15 s: an idle connection to a backend */
 	TIMER_KEEP,    /* 60 s between a client's requests */
-	TIMER_IDLE,    /* 60 s for a backend's next byte */
+	TIMER_IDLE,    /* 60 s for a backend's head in all, or its next byte */
 	TIMER_CLASSES,
 };
 
