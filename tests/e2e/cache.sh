@@ -467,6 +467,34 @@ sys.exit((line["agent"], line["status"], line["host"], line["client"])
 	!= ("agent \"7\"", 200, sys.argv[1], "198.51.100.2"))' "$FRONT" <"$WORK/access.log"
 }
 
+pipeline() {
+	from client 20 "$PYTHON" "$TESTS/servers/pipeline.py" "${FRONT%:*}" "${FRONT#*:}" "$@"
+}
+
+# has_logged COUNT AGENT: so many hits at least.
+has_logged() {
+	[ "$(grep -c "\"$2\" hit" "$WORK/access.log")" -ge "$1" ]
+}
+
+# One thread: what a client sends in one go has no more than its share of a turn.
+others_have_their_turn() {
+	local pid
+
+	: >"$WORK/access.log"
+	restart_cache --backend 192.0.2.11:5000 --log "$WORK/access.log" --threads 1
+	get -o /dev/null "$URL/h/pipe?Cache-Control=max-age%3D600&ETag=%22e%22"
+	pipeline order "$(<"$(run_dir)/lbcache.pid")"
+	wait_for 5 has_logged 300 many
+	awk '/"many" hit/ { many++ } /"one" hit/ { print many + 0, "came before"; exit many > 64 }' "$WORK/access.log"
+	pipeline cut
+	nsenter --net="/run/netns/${PREFIX}client" timeout 40 "$PYTHON" "$TESTS/servers/pipeline.py" "${FRONT%:*}" "${FRONT#*:}" \
+		endless >/dev/null 2>&1 </dev/null &
+	pid=$!
+	many 300 "$URL/h/pipe?Cache-Control=max-age%3D600&ETag=%22e%22"
+	kill "$pid"
+	has_logged 1000 endless
+}
+
 start_pages() {
 	start_in "$1" "pages-$1" "$PYTHON" "$TESTS/servers/pages.py" "$1" 5000
 	wait_for 10 is_listening "$1" 5000
@@ -503,5 +531,6 @@ check "a slow head is ended" slow_heads_are_ended
 check "the operator's rules" operators_ttl
 check "a dead backend costs nothing" a_dead_backend_costs_nothing
 check "the access log, combined and as JSON" access_log
+check "a client that sends many requests at once leaves others their turn" others_have_their_turn
 check "memory holds its cap in a scan" memory_holds
 check "its memory is held until its sockets are closed" memory_is_held

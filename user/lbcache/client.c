@@ -17,6 +17,8 @@
 #include "stream.h"
 #include "tls.h"
 
+#define REQUESTS_MAX 32 /* of one client in a turn */
+
 static void on_event(struct worker *worker, struct watch *watch, uint32_t events);
 
 static void on_keep_due(struct worker *worker, struct timer *timer)
@@ -135,33 +137,6 @@ void client_close(struct worker *worker, struct client *client)
 	worker_bury(worker, &client->watch);
 }
 
-static void on_linger_due(struct worker *worker, struct timer *timer)
-{
-	client_close(worker, CONTAINER(timer, struct client, timer));
-}
-
-/* Closing at once with bytes unread would reset the connection and take the answer with it. */
-void client_linger(struct worker *worker, struct client *client)
-{
-	stream_end(&client->watch);
-	client->state = CLIENT_LINGERING;
-	free(client->in);
-	client->in = NULL;
-	client->in_len = 0;
-	timer_start(worker, &client->timer, TIMER_LINGER, on_linger_due);
-}
-
-static void drain(struct worker *worker, struct client *client)
-{
-	ssize_t ret;
-
-	do
-		ret = recv(client->watch.fd, worker->scratch, SCRATCH_SIZE, 0);
-	while (ret > 0 || (ret < 0 && errno == EINTR));
-	if (ret == 0 || errno != EAGAIN)
-		client_close(worker, client);
-}
-
 /* ---- reading heads -------------------------------------------------------------------------- */
 
 static void on_header_due(struct worker *worker, struct timer *timer)
@@ -215,18 +190,30 @@ void client_begin(struct worker *worker, struct client *client, const char *data
 	client_answer(worker, client, data);
 }
 
+struct share {
+	unsigned int requests;
+	uint64_t bytes_out; /* the counter then */
+};
+
+static bool is_spent(const struct worker *worker, const struct share *share)
+{
+	return !share->requests || worker->counters.bytes_out >= share->bytes_out;
+}
+
 /* Reads requests out of data until one must wait for its answer. Answers what is left. */
 static size_t take_requests(struct worker *worker, struct client *client, const char *data,
-			    size_t len)
+			    size_t len, struct share *share)
 {
 	size_t at = 0;
 
-	while (client->state == CLIENT_HEAD && at < len) {
+	client->is_partial = false;
+	while (client->state == CLIENT_HEAD && at < len && !is_spent(worker, share)) {
 		ssize_t ret = http_parse_request(data + at, len - at, &worker->head);
 
 		if (ret == -EAGAIN) {
 			if (client->timer.on_due != on_header_due || !client->timer.next)
 				timer_start(worker, &client->timer, TIMER_HEADER, on_header_due);
+			client->is_partial = true;
 			break;
 		}
 		if (ret < 0) {
@@ -235,6 +222,7 @@ static size_t take_requests(struct worker *worker, struct client *client, const 
 			return 0;
 		}
 		at += (size_t)ret;
+		share->requests--;
 		/* The body's begin must be in place before a backend can ask for it. */
 		if (worker->head.framing != HTTP_BODY_NONE || worker->head.has_upgrade) {
 			struct http_head head = worker->head;
@@ -255,36 +243,44 @@ static size_t take_requests(struct worker *worker, struct client *client, const 
 /* Takes what was kept and what came, as long as requests can be answered at once. */
 static void read_requests(struct worker *worker, struct client *client)
 {
+	struct share share = { REQUESTS_MAX, worker->counters.bytes_out + SHARE };
 	char buffer[HTTP_HEAD_MAX + 4096];
 	size_t kept, left;
 	ssize_t ret;
 
 	client->is_busy = true;
 	while (client->state == CLIENT_HEAD) {
+		if (is_spent(worker, &share)) {
+			worker_again(worker, &client->watch);
+			break;
+		}
 		kept = client->in_len;
 		if (kept)
 			memcpy(buffer, client->in, kept);
-		ret = stream_read(&client->watch, buffer + kept, sizeof(buffer) - kept);
-		if (ret < 0 && errno == EINTR)
-			continue;
-		if (ret == 0 || (ret < 0 && errno != EAGAIN)) {
-			client_close(worker, client);
-			break;
+		/* Behind requests that are here the client may have ended. */
+		ret = 0;
+		if (!kept || client->is_partial) {
+			ret = stream_read(&client->watch, buffer + kept, sizeof(buffer) - kept);
+			if (ret < 0 && errno == EINTR)
+				continue;
+			if (ret < 0 && errno == EAGAIN)
+				break;
+			if (ret <= 0) {
+				client_close(worker, client);
+				break;
+			}
 		}
-		if (ret < 0 && !kept)
-			break;
-		left = kept + (ret > 0 ? (size_t)ret : 0);
+		left = kept + (size_t)ret;
 		client->in_len = 0;
 		free(client->in);
 		client->in = NULL;
 		kept = left;
-		left = take_requests(worker, client, buffer, kept);
+		left = take_requests(worker, client, buffer, kept, &share);
 		if (left && client->state != CLIENT_CLOSED && client->state != CLIENT_LINGERING &&
 		    !keep(client, buffer + kept - left, left))
 			client_close(worker, client);
 		/* A short read has emptied the socket, unless its end stands behind. */
-		if (ret < 0 ||
-		    (!client->has_ended && left == 0 && (size_t)ret < sizeof(buffer) / 2))
+		if (ret && !client->has_ended && left == 0 && (size_t)ret < sizeof(buffer) / 2)
 			break;
 	}
 	client->is_busy = false;
@@ -305,7 +301,7 @@ void client_answered(struct worker *worker, struct client *client)
 	client->iov_count = client->iov_at = 0;
 	if (client->is_closing) {
 		client_linger(worker, client);
-		drain(worker, client);
+		client_drain(worker, client);
 		return;
 	}
 	client->state = CLIENT_HEAD;
@@ -370,7 +366,7 @@ static void on_event(struct worker *worker, struct watch *watch, uint32_t events
 	if (client->state == CLIENT_HEAD)
 		read_requests(worker, client);
 	else if (client->state == CLIENT_LINGERING)
-		drain(worker, client);
+		client_drain(worker, client);
 	else if (client->state != CLIENT_CLOSED && !client->is_body_done)
 		client_send_body(worker, client);
 }

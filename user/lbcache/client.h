@@ -54,6 +54,7 @@ struct client {
 	bool is_blocked; /* the socket took no more */
 	bool has_ended;	 /* the client sends no more */
 	bool is_busy;	 /* on the stack already */
+	bool is_partial; /* what is in holds no whole head */
 	bool is_stream;	 /* of a connection in HTTP/2: h2.h */
 	uint8_t source, why;
 	char *in; /* bytes not yet read */
@@ -128,8 +129,13 @@ void client_begin(struct worker *worker, struct client *client, const char *data
 /* The answer is out: the next request, or the end. */
 void client_answered(struct worker *worker, struct client *client);
 void client_leave_fill(struct worker *worker, struct client *client);
+
+/* ---- client_end.c ---------------------------------------------------------------------------- */
+
 /* Ends the connection once the client has read what was sent. */
 void client_linger(struct worker *worker, struct client *client);
+/* What comes meanwhile is for nobody. */
+void client_drain(struct worker *worker, struct client *client);
 
 /* ---- answer.c: which request gets which answer ---------------------------------------------- */
 

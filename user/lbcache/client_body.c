@@ -103,6 +103,7 @@ static void refuse(struct worker *worker, struct client *client)
 void client_send_body(struct worker *worker, struct client *client)
 {
 	char data[PIECE_MAX];
+	size_t taken = 0;
 
 	if (client->is_body_done || !client->fetch || client->state == CLIENT_TUNNEL)
 		return;
@@ -111,6 +112,12 @@ void client_send_body(struct worker *worker, struct client *client)
 	while (!client->is_body_done && client->fetch && fetch_unsent(client->fetch) < UNSENT_MAX) {
 		size_t len = client->in_len < sizeof(data) ? client->in_len : sizeof(data);
 		ssize_t ret = (ssize_t)len;
+
+		/* A stream has no more than its window. */
+		if (taken >= SHARE && !client->is_stream) {
+			worker_again(worker, &client->watch);
+			return;
+		}
 
 		if (len) {
 			memcpy(data, client->in, len);
@@ -136,6 +143,7 @@ void client_send_body(struct worker *worker, struct client *client)
 		}
 		client->body_seen += (size_t)ret;
 		len = (size_t)ret;
+		taken += len;
 		ret = take(worker, client, data, len);
 		if (ret == -EBADMSG) {
 			refuse(worker, client);

@@ -53,12 +53,27 @@ void client_hint(struct worker *worker, struct fill *fill, const char *data,
 		client_interim(worker, client, data, head);
 }
 
-/* 1 all went out, 0 the socket takes no more, negative: gone. */
+/* One that could go on, as if its socket had been full. */
+static void put_off(struct worker *worker, struct client *client)
+{
+	client->is_blocked = true;
+	worker_again(worker, &client->watch);
+}
+
+/* 1 all went out, 0 the socket takes no more or others have their turn, negative: gone. */
 static int flush(struct worker *worker, struct client *client)
 {
+	const uint64_t before = client->sent;
+
 	while (client->iov_at < client->iov_count) {
-		ssize_t ret = stream_send(&client->watch, client->iov + client->iov_at,
-					  client->iov_count - client->iov_at);
+		ssize_t ret;
+
+		if (client->sent - before >= SHARE) {
+			put_off(worker, client);
+			return 0;
+		}
+		ret = stream_send(&client->watch, client->iov + client->iov_at,
+				  client->iov_count - client->iov_at);
 
 		if (ret < 0 && errno == EINTR)
 			continue;
@@ -133,6 +148,7 @@ enum fill_answer client_refill(struct worker *worker, struct client *client)
 
 void client_send(struct worker *worker, struct client *client)
 {
+	const uint64_t before = client->sent;
 	enum fill_answer answer = FILL_A_DATA;
 	int ret;
 
@@ -161,6 +177,10 @@ void client_send(struct worker *worker, struct client *client)
 		}
 		if (answer == FILL_A_WAIT) {
 			timer_stop(&client->timer);
+			return;
+		}
+		if (client->sent - before >= SHARE) {
+			put_off(worker, client);
 			return;
 		}
 		answer = client_refill(worker, client);

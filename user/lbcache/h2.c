@@ -207,8 +207,13 @@ static void flush(struct worker *worker, struct h2 *h2)
 {
 	struct client *client = h2->client;
 	int ret = put_rest(worker, h2);
+	size_t sent = 0;
 
 	while (ret > 0) {
+		if (sent >= SHARE) {
+			worker_again(worker, &client->watch);
+			return;
+		}
 		ret = gather(h2);
 		if (ret == 0 && !nghttp2_session_want_read(h2->session) &&
 		    !nghttp2_session_want_write(h2->session)) {
@@ -218,6 +223,7 @@ static void flush(struct worker *worker, struct h2 *h2)
 		}
 		if (ret > 0)
 			ret = put_gathered(worker, h2);
+		sent += h2_gather.len;
 	}
 	if (ret < 0)
 		client_close(worker, client);
@@ -301,10 +307,17 @@ void h2_event(struct worker *worker, struct client *client)
 {
 	struct h2 *h2 = client->h2;
 	char data[16384];
+	size_t taken = 0;
 
 	h2_touch(h2);
 	while (!h2->is_ending) {
-		ssize_t ret = stream_read(&client->watch, data, sizeof(data));
+		ssize_t ret;
+
+		if (taken >= SHARE) {
+			worker_again(worker, &client->watch);
+			break;
+		}
+		ret = stream_read(&client->watch, data, sizeof(data));
 
 		if (ret < 0 && errno == EINTR)
 			continue;
@@ -314,6 +327,7 @@ void h2_event(struct worker *worker, struct client *client)
 			client_close(worker, client);
 			return;
 		}
+		taken += (size_t)ret;
 		if (!take(worker, h2, data, (size_t)ret))
 			return;
 		/* A short read has emptied the socket, unless its end stands behind. */

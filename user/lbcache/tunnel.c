@@ -26,8 +26,10 @@ static void end(struct worker *worker, struct client *client)
 }
 
 /* Moves what can be moved. False: one side is gone. */
-static bool pump(struct pipe *pipe, struct watch *from, struct watch *to)
+static bool pump(struct worker *worker, struct pipe *pipe, struct watch *from, struct watch *to)
 {
+	size_t moved = 0;
+
 	for (;;) {
 		ssize_t ret;
 
@@ -42,6 +44,10 @@ static bool pump(struct pipe *pipe, struct watch *from, struct watch *to)
 		if (pipe->is_ended)
 			return true;
 		pipe->at = pipe->len = 0;
+		if (moved >= SHARE) {
+			worker_again(worker, from);
+			return true;
+		}
 		ret = stream_read(from, pipe->data, PIPE_SIZE);
 		if (ret < 0 && errno == EINTR)
 			continue;
@@ -53,6 +59,7 @@ static bool pump(struct pipe *pipe, struct watch *from, struct watch *to)
 			return true;
 		}
 		pipe->len = (size_t)ret;
+		moved += pipe->len;
 	}
 }
 
@@ -61,7 +68,7 @@ void client_tunnel(struct worker *worker, struct client *client)
 	struct tunnel *tunnel = client->tunnel;
 	struct watch *front = &client->watch, *back = &client->fetch->watch;
 
-	if (!pump(&tunnel->up, front, back) || !pump(&tunnel->down, back, front) ||
+	if (!pump(worker, &tunnel->up, front, back) || !pump(worker, &tunnel->down, back, front) ||
 	    (tunnel->up.is_ended && tunnel->down.is_ended))
 		end(worker, client);
 }

@@ -21,6 +21,7 @@
 
 #define EVENTS_MAX 256
 #define TURN_MS 500		   /* at the latest, another turn */
+#define ACCEPTS_MAX 64		   /* of one listener in one turn */
 #define ROUNDS_MAX 8		   /* through the inbox in one turn */
 #define IDLE_MS 1000		   /* of clients while this process ends */
 #define BEAT_MS 10		   /* the same of one that must show that it is alive */
@@ -316,7 +317,7 @@ static void on_accept(struct worker *worker, struct watch *watch, uint32_t event
 	union address peer;
 
 	(void)events;
-	for (;;) {
+	for (unsigned int i = 0; i < ACCEPTS_MAX; i++) {
 		socklen_t size = sizeof(peer);
 		int fd = accept4(watch->fd, &peer.any, &size, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
@@ -330,6 +331,7 @@ static void on_accept(struct worker *worker, struct watch *watch, uint32_t event
 		else
 			(void)close(fd);
 	}
+	worker_again(worker, watch);
 }
 
 int worker_listen(struct worker *worker, struct service *service, int fd)
