@@ -286,7 +286,8 @@ static void is_keyed(struct text host, struct text target, const struct policy *
 static void rfc9111_4_keys(void **state)
 {
 	struct policy plain = { 0 }, sorted = { .is_query_sorted = true },
-		      dropped = { .query_drop = "utm_*,id" };
+		      dropped = { .query_drop = "utm_*,id" },
+		      behind = { .query_drop = "utm_*,x-ref" };
 
 	(void)state;
 	is_keyed(T("A.Example:80"), T("/P?b=1&a=2"), &plain, "http://a.example/P?b=1&a=2");
@@ -295,6 +296,7 @@ static void rfc9111_4_keys(void **state)
 	is_keyed(T("a"), T("/?b=1&a=2&a=1"), &sorted, "http://a/?a=1&a=2&b=1");
 	is_keyed(T("a"), T("/?b=1&utm_x=2&id=1&idx=3"), &dropped, "http://a/?b=1&idx=3");
 	is_keyed(T("a"), T("/?utm_x"), &dropped, "http://a/");
+	is_keyed(T("a"), T("/?x-ref=1&id=2&utm_=3&ut=4"), &behind, "http://a/?id=2&ut=4");
 	assert_int_not_equal(key_hash("a", 1, 1, 7), key_hash("a", 1, 2, 7));
 	assert_int_not_equal(key_hash("a", 1, 1, 7), key_hash("a", 1, 1, 8));
 }

@@ -37,9 +37,11 @@ static bool is_dropped(struct text name, const char *patterns)
 	struct text list = { patterns, strlen(patterns) }, pattern;
 
 	while (text_next_member(&list, &pattern)) {
+		struct text begin = name;
+
 		if (pattern.at[pattern.len - 1] == '*' && name.len >= pattern.len - 1)
-			name.len = --pattern.len;
-		if (text_is_same(name, pattern))
+			begin.len = --pattern.len;
+		if (text_is_same(begin, pattern))
 			return true;
 	}
 	return false;
