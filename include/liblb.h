@@ -202,11 +202,29 @@ struct lb_health_config {
 #define LB_CACHE_RULES_MAX 64
 #define LB_CACHE_TTL_MAX 31536000u
 
+#define LB_CACHE_DROP_SIZE 128
+
+/* What a rule may say, by words that the command and the document share. */
+enum lb_cache_option {
+	LB_CACHE_TTL,	      /* s, of pages without a freshness of their own */
+	LB_CACHE_NEGATIVE,    /* s, the same of 301, 308, 404, 405, 410, 414 */
+	LB_CACHE_STALE,	      /* s, stale-while-revalidate where the page says nothing */
+	LB_CACHE_STALE_ERROR, /* s, stale-if-error likewise */
+	LB_CACHE_COOKIE,      /* 1: neither a reason to pass nor sent to the backend */
+	LB_CACHE_SET_COOKIE,  /* 1: taken off, and the rest is kept */
+	LB_CACHE_QUERY,	      /* 1: sorted */
+	LB_CACHE_COLLAPSE,    /* 0: each miss asks the backend by itself */
+	LB_CACHE_QUERY_DROP,  /* parameters that make no other page, as query_drop lists them */
+	LB_CACHE_OPTIONS,
+};
+
 /* For the pages whose path begins so; of several the longest counts. */
 struct lb_cache_rule {
 	char prefix[LB_CACHE_PREFIX_SIZE]; /* "/static/" */
-	bool is_pass;			   /* never kept, and ttl_s has no meaning */
-	__u32 ttl_s;			   /* of pages without a freshness of their own */
+	bool is_pass;			   /* never kept, and then it says nothing else */
+	__u32 said;			   /* 1 << option; the others are as without a rule */
+	__u32 value[LB_CACHE_QUERY_DROP];
+	char query_drop[LB_CACHE_DROP_SIZE]; /* "utm_*,fbclid" */
 };
 
 #define LB_CACHE_FILE_SIZE 256
@@ -297,6 +315,15 @@ struct lb_cache_rule *lb_cache_find_rule(const struct lb_cache_config *cache, co
 /* In the place of one with the same prefix, or after the others. -ENOMEM. */
 int lb_cache_set_rule(struct lb_cache_config *cache, const struct lb_cache_rule *rule);
 void lb_cache_del_rule(struct lb_cache_config *cache, struct lb_cache_rule *rule);
+/* "stale-if-error"; what its values look like, for messages. By a name; LB_CACHE_OPTIONS: none. */
+const char *lb_cache_option_name(enum lb_cache_option option);
+const char *lb_cache_option_expected(enum lb_cache_option option);
+enum lb_cache_option lb_cache_find_option(const char *name);
+/* Has the rule say it. -EINVAL, -ERANGE. */
+int lb_cache_rule_say(struct lb_cache_rule *rule, enum lb_cache_option option, const char *text);
+/* As lb_cache_rule_say takes it; NULL: the rule does not say it. */
+const char *lb_cache_rule_text(const struct lb_cache_rule *rule, enum lb_cache_option option,
+			       char buf[LB_CACHE_DROP_SIZE]);
 
 /* Reads and checks a YAML document; errors name file:line and what was expected. -ENOENT, -EBADMSG.
  */

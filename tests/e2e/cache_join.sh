@@ -92,6 +92,108 @@ rules_are_followed() {
 	wait_for 5 has client "$url/h/page/account" 'cache-status: lbcache; hit; ttl=[0-9]?[0-9]$'
 }
 
+# renderings PATH: how often the backend made it.
+renderings() {
+	from s1 10 curl -sSg "http://127.0.0.1:5100/count$1"
+}
+
+# page_of CURL-WORDS… URL: the body that a client gets from service pages.
+page_of() {
+	from client 10 curl -sSg "${@:1:$#-1}" "http://$VIP4:8080${*: -1}"
+}
+
+cookies_by_rule() {
+	local url=http://$VIP4:8080 page='/h/blog/a?Set-Cookie=id%3D7' head
+
+	has client "$url$page" 'set-cookie: id=7'
+	has client "$url$page" 'cache-status: .*detail=set-cookie'
+	lb cache rule pages /h/blog/ cookie ignore set-cookie strip
+	wait_for 5 has client "$url$page" 'cache-status: lbcache; hit' # whoever is first is not told to wait for the mark
+	head=$(head_of client "$url$page" -H 'Cookie: id=8')
+	grep -i '^cache-status: lbcache; hit' <<<"$head"
+	echo "the cookie should be off"
+	[[ ${head,,} != *set-cookie* ]]
+	echo "the backend should not see the cookie, where it fills memory"
+	[ "$(page_of -H 'Cookie: id=8' '/h/blog/b?vary=Cookie')" = - ]
+	echo "what is not kept has its cookie still"
+	has client "$url/h/blog/c?Cache-Control=private&Set-Cookie=id%3D7" 'set-cookie: id=7'
+	lb cache rule pages /h/blog/ cookie pass
+	wait_for 5 has client "$url$page" 'cache-status: .*detail=cookie' -H 'Cookie: id=8'
+	has client "$url$page" 'cache-status: lbcache; hit' # set-cookie stayed as it was
+	lb cache rule pages /h/blog/ del
+}
+
+queries_by_rule() {
+	local url=http://$VIP4:8080
+
+	lb cache rule pages /h/q query sort query-drop 'utm_*,x-ref'
+	sleep 0.3
+	page_of '/h/q/1?utm_x=1&x=2'
+	has client "$url/h/q/1?x=2" 'cache-status: lbcache; hit'
+	has client "$url/h/q/1?x=2&x-ref=7&utm_y" 'cache-status: lbcache; hit'
+	[ "$(renderings /h/q/1)" = 1 ]
+	page_of '/h/q/2?x=1&B=2&A=1'
+	has client "$url/h/q/2?A=1&B=2&x=1" 'cache-status: lbcache; hit'
+	[ "$(renderings /h/q/2)" = 1 ]
+	page_of '/h/q/2?A=1&B=3&x=1'
+	[ "$(renderings /h/q/2)" = 2 ]
+	echo "back to one page a query"
+	lb cache rule pages /h/q query default query-drop default ttl 60s
+	sleep 0.3
+	page_of '/h/q/3?x=1&B=2'
+	page_of '/h/q/3?B=2&x=1'
+	page_of '/h/q/3?B=2&x=1&utm_x=1'
+	[ "$(renderings /h/q/3)" = 3 ]
+	lb cache rule pages /h/q del
+}
+
+two_at_once() {
+	page_of "$1" &
+	page_of "$1"
+	wait $!
+}
+
+collapsing_by_rule() {
+	two_at_once '/h/one?sleep=0.5'
+	[ "$(renderings /h/one)" = 1 ]
+	lb cache rule pages /h/each collapse off
+	sleep 0.3
+	two_at_once '/h/each?sleep=0.5'
+	[ "$(renderings /h/each)" = 2 ]
+	has client "http://$VIP4:8080/h/each?sleep=0.5" 'cache-status: lbcache; hit'
+	lb cache rule pages /h/each del
+}
+
+# With the server gone a page that is not fresh any more is there still, and where the rule says 0 it is not.
+stale_by_rule() {
+	local url=http://$VIP4:8080
+
+	lb cache rule pages /h/kept ttl 1s stale-if-error 1h
+	lb cache rule pages /h/lost ttl 1s stale-if-error 0
+	lb cache rule pages /h/kept/each ttl 1s collapse off
+	lb cache rule pages /h/old ttl 1s stale 1h
+	lb cache rule pages /h/none negative 1h
+	sleep 0.3
+	page_of /h/kept
+	page_of /h/lost
+	page_of /h/kept/each
+	page_of /h/old
+	page_of '/h/none?status=404'
+	sleep 1.2
+	has client "$url/h/none?status=404" 'cache-status: lbcache; hit; ttl=3[56][0-9][0-9]'
+	stop_label pages
+	has client "$url/h/old" 'HTTP/1.1 200'
+	has client "$url/h/old" 'cache-status: lbcache; hit'
+	has client "$url/h/kept" 'HTTP/1.1 200'
+	has client "$url/h/kept/each" 'HTTP/1.1 200'
+	has client "$url/h/lost" 'HTTP/1.1 50[24]'
+	start_in s1 pages "$PYTHON" "$TESTS/servers/pages.py" s1 5100
+	wait_for 10 is_listening s1 5100
+	for path in /h/kept /h/lost /h/kept/each /h/old /h/none; do
+		lb cache rule pages "$path" del
+	done
+}
+
 # Misses go by weight, and not to a server that is drained.
 misses_are_spread() {
 	lb cache rule web / pass
@@ -229,7 +331,16 @@ refused() {
 		cache on web ttl 366d|ttl '366d' is not possible
 		cache rule web /nowhere del|no rule for /nowhere
 		cache rule web page pass|'page' is no path
-		cache rule web /page keep|unknown word 'keep'
+		cache rule web /page keep|unknown word 'keep', expected one of: pass, del, ttl, negative,
+		cache rule web /page|what to do is missing
+		cache rule web /page ttl|'ttl' has no value
+		cache rule web /page stale 1q|stale '1q' is not possible, expected seconds
+		cache rule web /page ttl 1s ttl 2s|'ttl' is given twice
+		cache rule web /page pass ttl 1s|unexpected 'ttl', expected nothing more
+		cache rule web /page ttl 1s pass|'pass' goes with no other option
+		cache rule web /page cookie eat|expected ignore or pass
+		cache rule web /page query-drop a,|query-drop 'a,' is not possible, expected names
+		cache rule web /page ttl default|the rule for /page would say nothing
 		cache on dns|tcp only
 		cache off dns|service dns is not cached
 	WORDS
@@ -242,6 +353,32 @@ document() {
 	lb config diff "$WORK/now.yaml" | grep -x '~ service web: cache enabled false -> true' >/dev/null
 	lb config apply "$WORK/now.yaml"
 	lb config show | cmp - "$WORK/now.yaml"
+}
+
+document_has_rules() {
+	local rest='cookie ignore, set-cookie strip, query sort, collapse off, query-drop utm_*,x'
+
+	# shellcheck disable=SC2086  # words
+	lb cache rule web /r ttl 1h negative 5s stale 10m stale-if-error 0 ${rest//, / }
+	lb cache list web | grep -E '^web +on +/r +1h +' | tee "$WORK/list"
+	[[ $(<"$WORK/list") == *" negative 5s, stale 10m, stale-if-error 0s, $rest" ]]
+	lb -j cache list web | "$PYTHON" -c '
+import json, sys
+rule = json.load(sys.stdin)[0]["rules"][0]
+assert rule == {"prefix": "/r", "pass": False, "ttl_s": 3600, "negative_s": 5, "stale_s": 600,
+    "stale_if_error_s": 0, "cookie": "ignore", "set_cookie": "strip", "query": "sort",
+    "collapse": "off", "query_drop": "utm_*,x"}, rule'
+	lb config show >"$WORK/rule.yaml"
+	lb cache rule web /r negative 6s query-drop default
+	lb config diff "$WORK/rule.yaml" | tee "$WORK/diff"
+	grep -xF '~ service web: cache /r negative 6s -> 5s' "$WORK/diff"
+	grep -xF '~ service web: cache /r query-drop none -> utm_*,x' "$WORK/diff"
+	[ "$(wc -l <"$WORK/diff")" = 2 ]
+	lb config apply "$WORK/rule.yaml"
+	lb config show | cmp - "$WORK/rule.yaml"
+	lb cache rule web /r pass
+	lb config diff "$WORK/rule.yaml" | grep -xF '~ service web: cache /r pass true -> none' >/dev/null
+	lb cache rule web /r del
 }
 
 is_accounted() {
@@ -429,6 +566,10 @@ main() {
 	check "full, it leaves new clients to the backends" leaves_what_is_too_much
 	check "the backend is told the client's address" client_is_told
 	check "rules are followed" rules_are_followed
+	check "cookies by rule" cookies_by_rule
+	check "queries by rule" queries_by_rule
+	check "collapsing by rule" collapsing_by_rule
+	check "stale pages and errors by rule" stale_by_rule
 	check "misses go by weight, and not to what is drained" misses_are_spread
 	check "misses pass over a backend that refuses" misses_go_on
 	check "killed $ROUNDS times under load: no new connection fails" under_load killed
@@ -440,6 +581,7 @@ main() {
 	check "a connection at the cache stays there" stays
 	check "with a backend on this host" local_service
 	check "the document has it" document
+	check "the document has each option of a rule" document_has_rules
 	check "refused in one line" refused
 	check "joins new maps" joins_again
 	check "accounted" is_accounted

@@ -57,7 +57,7 @@ static void times(void **state)
 
 static void rules(void **state)
 {
-	struct lb_cache_rule a = { .prefix = "/a", .ttl_s = 5 }, b = { .prefix = "/b" };
+	struct lb_cache_rule a = { .prefix = "/a" }, b = { .prefix = "/b" };
 	struct lb_cache_config cache = { .is_on = true };
 
 	(void)state;
@@ -72,6 +72,63 @@ static void rules(void **state)
 	assert_int_equal(cache.rule_count, 1);
 	assert_string_equal(cache.rules[0].prefix, "/b");
 	free(cache.rules);
+}
+
+/* Each option's texts, as they are written again; what is refused changes nothing. */
+static void options(void **state)
+{
+	static const char long_names[LB_CACHE_DROP_SIZE + 1] = { [0 ... LB_CACHE_DROP_SIZE - 1] =
+									 'a' };
+	static const struct {
+		const char *name, *text, *back;
+		int ret;
+	} rows[] = {
+		{ "ttl", "120", "2m", 0 },
+		{ "negative", "5s", "5s", 0 },
+		{ "stale", "10m", "10m", 0 },
+		{ "stale-if-error", "0", "0s", 0 },
+		{ "stale-if-error", "366d", NULL, -ERANGE },
+		{ "negative", "5x", NULL, -EINVAL },
+		{ "cookie", "ignore", "ignore", 0 },
+		{ "cookie", "pass", "pass", 0 },
+		{ "cookie", "strip", NULL, -EINVAL },
+		{ "set-cookie", "strip", "strip", 0 },
+		{ "set-cookie", "pass", "pass", 0 },
+		{ "query", "sort", "sort", 0 },
+		{ "query", "", NULL, -EINVAL },
+		{ "collapse", "off", "off", 0 },
+		{ "collapse", "true", "on", 0 },
+		{ "query-drop", "utm_*,fbclid", "utm_*,fbclid", 0 },
+		{ "query-drop", "*", "*", 0 },
+		{ "query-drop", "", NULL, -EINVAL },
+		{ "query-drop", ",", NULL, -EINVAL },
+		{ "query-drop", "a,", NULL, -EINVAL },
+		{ "query-drop", ",a", NULL, -EINVAL },
+		{ "query-drop", "a,,b", NULL, -EINVAL },
+		{ "query-drop", "a b", NULL, -EINVAL },
+		{ "query-drop", "a=1", NULL, -EINVAL },
+		{ "query-drop", "a*b", NULL, -EINVAL },
+		{ "query-drop", "a\"", NULL, -EINVAL },
+		{ "query-drop", long_names, NULL, -ERANGE },
+		{ "query-drop", long_names + 1, long_names + 1, 0 },
+	};
+	char text[LB_CACHE_DROP_SIZE];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		const enum lb_cache_option option = lb_cache_find_option(rows[i].name);
+		struct lb_cache_rule rule = { .is_pass = false };
+
+		assert_in_range(option, 0, LB_CACHE_OPTIONS - 1);
+		assert_string_equal(lb_cache_option_name(option), rows[i].name);
+		assert_int_equal(lb_cache_rule_say(&rule, option, rows[i].text), rows[i].ret);
+		assert_int_equal(rule.said, rows[i].ret ? 0 : 1u << option);
+		if (rows[i].ret)
+			assert_null(lb_cache_rule_text(&rule, option, text));
+		else
+			assert_string_equal(lb_cache_rule_text(&rule, option, text), rows[i].back);
+	}
+	assert_int_equal(lb_cache_find_option("pass"), LB_CACHE_OPTIONS);
 }
 
 static struct lb_config *read_text(const char *text)
@@ -109,6 +166,11 @@ static void survives(void **state)
 		"      ttl: 2m\n      rules:\n        - prefix: \"/a\\\"b\\\\c\"\n          ttl: "
 		"1d\n"
 		"        - prefix: \"/account/\"\n          pass: true\n",
+		"      ttl: 0s\n      rules:\n        - prefix: \"/a\"\n          ttl: 0s\n"
+		"          negative: 5s\n          stale: 10m\n          stale-if-error: 0s\n"
+		"          cookie: ignore\n          set-cookie: strip\n          query: sort\n"
+		"          collapse: off\n          query-drop: \"*,fbclid\"\n"
+		"        - prefix: \"/b\"\n          cookie: pass\n",
 		"      ttl: 0s\n      tls:\n        - certificate: \"/etc/a \\\"1\\\".pem\"\n"
 		"        - certificate: \"/etc/b.pem\"\n          key: \"/etc/b.key\"\n"
 		"      verify: \"off\"\n",
@@ -144,7 +206,8 @@ static void reads(void **state)
 	assert_int_equal(cache->ttl_s, 0);
 	assert_int_equal(cache->rule_count, 1);
 	assert_string_equal(cache->rules[0].prefix, "/x/");
-	assert_int_equal(cache->rules[0].ttl_s, 3600);
+	assert_int_equal(cache->rules[0].said, 1u << LB_CACHE_TTL);
+	assert_int_equal(cache->rules[0].value[LB_CACHE_TTL], 3600);
 	lb_config_free(config);
 	config = read_text(SERVICE);
 	assert_false(config->services[0].cache.is_on);
@@ -159,9 +222,16 @@ static void refuses(void **state)
 		{ "      enabled: perhaps\n", "s:6: " },
 		{ "      rules:\n        - prefix: x\n          ttl: 1s\n", "'x' is no path" },
 		{ "      rules:\n        - prefix: \"/a b\"\n          ttl: 1s\n", "no blanks" },
-		{ "      rules:\n        - prefix: /a\n", "needs either 'ttl' or 'pass: true'" },
+		{ "      rules:\n        - prefix: /a\n", "the rule for '/a' says nothing" },
 		{ "      rules:\n        - prefix: /a\n          ttl: 1s\n          pass: true\n",
-		  "needs either 'ttl' or 'pass: true'" },
+		  "the rule for '/a' says 'pass'" },
+		{ "      rules:\n        - prefix: /a\n          stale: 1q\n",
+		  "stale '1q' of the rule for '/a' is not possible, expected seconds" },
+		{ "      rules:\n        - prefix: /a\n          cookie: eat\n",
+		  "expected ignore or pass" },
+		{ "      rules:\n        - prefix: /a\n          query-drop: \"a,\"\n",
+		  "expected names of parameters" },
+		{ "      rules:\n        - prefix: /a\n          cookies: pass\n", "s:8: " },
 		{ "      rules:\n        - prefix: /a\n          ttl: 1s\n        - prefix: /a\n"
 		  "          pass: true\n",
 		  "there are two rules for '/a'" },
@@ -214,9 +284,13 @@ static void refuses_udp_and_too_many(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(times),    cmocka_unit_test(rules),
-		cmocka_unit_test(survives), cmocka_unit_test(reads),
-		cmocka_unit_test(refuses),  cmocka_unit_test(refuses_udp_and_too_many),
+		cmocka_unit_test(times),
+		cmocka_unit_test(rules),
+		cmocka_unit_test(options),
+		cmocka_unit_test(survives),
+		cmocka_unit_test(reads),
+		cmocka_unit_test(refuses),
+		cmocka_unit_test(refuses_udp_and_too_many),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

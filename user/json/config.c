@@ -42,7 +42,7 @@ static json_t *health_config_json(const struct lb_health_config *health)
 static json_t *cache_config_json(const struct lb_cache_config *cache)
 {
 	json_t *rules = json_object(), *certs = json_array();
-	char text[LB_ADDR_TEXT_SIZE];
+	char text[LB_CACHE_DROP_SIZE];
 
 	for (unsigned int i = 0; i < cache->cert_count; i++)
 		(void)json_array_append_new(
@@ -52,9 +52,15 @@ static json_t *cache_config_json(const struct lb_cache_config *cache)
 	for (unsigned int i = 0; i < cache->rule_count; i++) {
 		const struct lb_cache_rule *rule = &cache->rules[i];
 
-		(void)json_object_set_new(
-			rules, rule->prefix,
-			json_string(rule->is_pass ? "pass" : lb_ttl_format(rule->ttl_s, text)));
+		json_t *says = json_object();
+
+		if (rule->is_pass)
+			(void)json_object_set_new(says, "pass", json_true());
+		for (unsigned int k = 0; k < LB_CACHE_OPTIONS; k++)
+			if (lb_cache_rule_text(rule, k, text))
+				(void)json_object_set_new(says, lb_cache_option_name(k),
+							  json_string(text));
+		(void)json_object_set_new(rules, rule->prefix, says);
 	}
 	return json_pack("{s:b, s:s, s:o, s:s, s:o}", "enabled", cache->is_on, "ttl",
 			 lb_ttl_format(cache->ttl_s, text), "tls", certs, "verify",

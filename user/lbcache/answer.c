@@ -26,10 +26,14 @@ static void attach(struct worker *worker, struct client *client, struct fill *fi
 	(void)__atomic_or_fetch(&fill->listeners, 1ull << worker->index, __ATOMIC_RELEASE);
 }
 
-/* A fetch of its own; client->request stands. is_shared: for the memory, but nobody joins. */
-static void fetch_alone(struct worker *worker, struct client *client, enum reason why)
+/*
+ * A fetch of its own; client->request stands. With a key it is for the memory, but nobody joins;
+ * stale may be NULL.
+ */
+static void fetch_alone(struct worker *worker, struct client *client, struct object *stale,
+			enum reason why)
 {
-	struct fill *fill = fill_new(worker, client->request, NULL);
+	struct fill *fill = fill_new(worker, client->request, stale);
 	bool is_own = client->request->key.len == 0;
 
 	if (!fill) {
@@ -62,7 +66,7 @@ static void pass(struct worker *worker, struct client *client, const char *data,
 	service_counters_of(worker, client->service)->passes++;
 	worker->counters.why[why]++;
 	if (copy_request(worker, client, data, policy, TEXT_NONE, 0))
-		fetch_alone(worker, client, why);
+		fetch_alone(worker, client, NULL, why);
 }
 
 static void hit(struct worker *worker, struct client *client, struct object *object,
@@ -118,8 +122,8 @@ static void miss(struct worker *worker, struct client *client, const char *data,
 	service_counters_of(worker, client->service)->misses++;
 	client->source = FROM_MISS;
 	if (query->policy->is_alone) {
+		fetch_alone(worker, client, stale, WHY_STORED);
 		object_unref(stale);
-		fetch_alone(worker, client, WHY_STORED);
 		return;
 	}
 	fill = fill_join(worker, client->request, stale, &is_new, &object);
@@ -132,7 +136,7 @@ static void miss(struct worker *worker, struct client *client, const char *data,
 	}
 	if (!fill) { /* a mark, made since the look-up, or no memory */
 		object_unref(object);
-		fetch_alone(worker, client, WHY_REMEMBERED);
+		fetch_alone(worker, client, NULL, WHY_REMEMBERED);
 		return;
 	}
 	if (!is_new) {
@@ -179,6 +183,12 @@ static void from_memory(struct worker *worker, struct client *client, const char
 	}
 }
 
+/* A page that is not stored, and no rule has come since that would store it. */
+static bool is_marked(const struct object *object, const struct policy *policy)
+{
+	return object->is_mark && !(object->why == WHY_SET_COOKIE && policy->is_set_cookie_cut);
+}
+
 static void look_up(struct worker *worker, struct client *client, const char *data,
 		    const struct policy *policy)
 {
@@ -212,16 +222,18 @@ static void look_up(struct worker *worker, struct client *client, const char *da
 			return;
 		}
 	}
-	if (object && object->is_mark) {
+	if (object && is_marked(object, policy)) {
 		enum reason why = (enum reason)object->why;
 
 		object_unref(object);
 		pass(worker, client, data, policy, why);
-	} else if (object) {
+	} else if (object && !object->is_mark) {
 		from_memory(worker, client, data, &query, object);
 	} else if (client->is_heading) {
+		object_unref(object);
 		pass(worker, client, data, policy, WHY_METHOD);
 	} else {
+		object_unref(object);
 		miss(worker, client, data, &query, NULL);
 	}
 }
@@ -274,7 +286,7 @@ static void release(struct worker *worker, struct client *client, enum reason wh
 {
 	client_leave_fill(worker, client);
 	client->source = FROM_MISS;
-	fetch_alone(worker, client, why);
+	fetch_alone(worker, client, NULL, why);
 }
 
 static void take_object(struct worker *worker, struct client *client, struct fill *fill)

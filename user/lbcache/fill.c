@@ -168,7 +168,8 @@ void fill_table_free(struct fill_table *table)
 
 static bool is_same_page(const struct fill *fill, const struct request *request)
 {
-	return fill->request->hash == request->hash && fill->request->service == request->service &&
+	return !fill->is_alone && fill->request->hash == request->hash &&
+	       fill->request->service == request->service &&
 	       text_is_same(fill->request->key, request->key);
 }
 

@@ -136,7 +136,7 @@ static void purge_location(struct worker *worker, const struct fill *fill, const
 			return;
 		target = (struct text){ slash, value.len - (size_t)(slash - value.at) };
 	}
-	len = key_make(scheme, own, target, request->policy, key);
+	len = key_make(scheme, own, target, rules_find(request->service->rules, target), key);
 	purge(worker, request->service, (struct text){ key, len });
 }
 
@@ -214,11 +214,12 @@ static bool take_304(struct worker *worker, struct fill *fill, const char *data,
 
 /* Copies what clients of other threads will need, before the state says that it is there. */
 static bool keep_head(struct worker *worker, struct fill *fill, const char *data,
-		      const struct http_head *head)
+		      const struct http_head *head, bool is_storing)
 {
 	struct object_parts parts = parts_of(worker, fill, data, head);
 	char *fitting;
 
+	parts.is_passing = !is_storing;
 	fill->data = malloc(head->length);
 	fill->head = malloc(sizeof(*head));
 	fill->fields = malloc(OBJECT_FIELDS_MAX);
@@ -269,7 +270,7 @@ bool intake_head(struct worker *worker, struct fill *fill, const char *data,
 	invalidate(worker, fill, data, head);
 	heading_note(worker, fill, data, head, delay_ms);
 	why = judge(worker, fill, data, head, delay_ms);
-	if (!keep_head(worker, fill, data, head)) {
+	if (!keep_head(worker, fill, data, head, why == WHY_STORED)) {
 		intake_failure(worker, fill, 502);
 		return false;
 	}

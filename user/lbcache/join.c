@@ -20,7 +20,7 @@
 #include "sign.h"
 #include "worker.h"
 
-#include "lb_abi.h"
+#include "liblb.h"
 
 #define PUBLISH_MS 250u
 #define READY_STEP_US 2000
@@ -137,45 +137,6 @@ struct service *join_place(struct server *server, const char *name, const union 
 	return service;
 }
 
-static int compare_rules(const void *a, const void *b)
-{
-	const struct rule *left = a, *right = b;
-
-	return (left->prefix_len < right->prefix_len) - (left->prefix_len > right->prefix_len);
-}
-
-static void fill_rules(struct rules *rules, const struct view_service *view,
-		       const struct view_rule *list)
-{
-	rules->standard = join.standard;
-	rules->standard.ttl = view->ttl_s;
-	for (unsigned int i = 0; i < view->rule_count && i < RULES_MAX; i++) {
-		struct rule *rule = &rules->rule[rules->count++];
-
-		rule_set_prefix(rule, list[i].prefix);
-		rule->policy = rules->standard;
-		rule->policy.ttl = list[i].ttl_s;
-		rule->policy.is_pass = list[i].is_pass;
-	}
-	qsort(rules->rule, rules->count, sizeof(rules->rule[0]), compare_rules);
-}
-
-/* Old rules stay, since requests under way hold them: one set for each change by the operator. */
-static int set_rules(struct service *service, const struct view_service *view,
-		     const struct view_rule *list)
-{
-	struct rules *rules = calloc(1, sizeof(*rules));
-
-	if (!rules)
-		return -ENOMEM;
-	fill_rules(rules, view, list);
-	if (service->rules && !memcmp(service->rules, rules, sizeof(*rules)))
-		free(rules);
-	else
-		service->rules = rules;
-	return 0;
-}
-
 static int set_backends(struct service *service, const struct view_service *view,
 			const struct view_backend *list)
 {
@@ -204,7 +165,7 @@ static void warn_of_places(void)
 static int take_service(const char **at, const char *end, bool *is_named)
 {
 	const struct view_service *view = (const void *)*at;
-	const struct view_rule *rules = (const void *)(view + 1);
+	const struct lb_cache_rule *rules = (const void *)(view + 1);
 	const struct view_backend *backends = (const void *)(rules + view->rule_count);
 	const char *files = (const char *)(backends + view->backend_count);
 	struct service *service = place_of(join.server, view->name, &view->address);
@@ -217,7 +178,7 @@ static int take_service(const char **at, const char *end, bool *is_named)
 		warn_of_places();
 		return 0;
 	}
-	ret = set_rules(service, view, rules);
+	ret = join_take_rules(service, &join.standard, view, rules);
 	if (!ret)
 		ret = set_backends(service, view, backends);
 	if (!ret)

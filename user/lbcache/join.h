@@ -10,6 +10,7 @@
 #include "server.h"
 
 struct options;
+struct lb_cache_rule;
 
 /* Of both over one stream; descriptors come with the first byte. */
 enum join_kind {
@@ -34,17 +35,13 @@ struct join_message {
 #define JOIN_FDS_MAX (2 * WORKERS_MAX)
 #define VIEW_BACKENDS_MAX 1024
 
-/* A view: struct view_service, its rules, its backends, its files (tls.h); the next service. */
+/* A view: struct view_service, its struct lb_cache_rule, its backends, its files (tls.h); the next
+ * service. */
 struct view_service {
 	char name[NAME_SIZE];
 	union address address;
 	uint32_t ttl_s, rule_count, backend_count;
 	uint32_t tls_length, tls_kind; /* bytes of the files, 0: in clear; enum tls_backends */
-};
-
-struct view_rule {
-	char prefix[PREFIX_SIZE];
-	uint32_t ttl_s, is_pass;
 };
 
 struct view_backend {
@@ -71,6 +68,12 @@ int join_leave(void);
 struct service *join_place(struct server *server, const char *name, const union address *address);
 /* Whose connection this is, by its own address; NULL: nobody's. */
 struct service *join_service(struct server *server, int fd);
+
+/* ---- join_rules.c --------------------------------------------------------------------------- */
+
+/* From now on these are the service's; what they do not say is as in standard. -ENOMEM. */
+int join_take_rules(struct service *service, const struct policy *standard,
+		    const struct view_service *view, const struct lb_cache_rule *list);
 
 /* ---- join_listen.c -------------------------------------------------------------------------- */
 

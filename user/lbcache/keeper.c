@@ -86,13 +86,8 @@ static void put_service(const struct keeper *keeper, const struct lb_service_con
 	address_make(&service.address, &config->vip, config->port);
 	service.backend_count = count;
 	put(out, &service, sizeof(service));
-	for (unsigned int i = 0; i < cache->rule_count; i++) {
-		struct view_rule rule = { .ttl_s = cache->rules[i].ttl_s,
-					  .is_pass = cache->rules[i].is_pass };
-
-		memcpy(rule.prefix, cache->rules[i].prefix, sizeof(rule.prefix));
-		put(out, &rule, sizeof(rule));
-	}
+	for (unsigned int i = 0; i < cache->rule_count; i++)
+		put(out, &cache->rules[i], sizeof(cache->rules[i]));
 	for (unsigned int i = 0; i < count; i++) {
 		struct view_backend backend = { .slots = list[i].slots, .number = list[i].number };
 

@@ -22,7 +22,7 @@ static bool is_kept(const struct object_parts *parts, const struct http_field *f
 	if (http_is_hop_field(parts->data, parts->head, field))
 		return false;
 	if (field->id == HTTP_SET_COOKIE)
-		return !parts->policy->is_set_cookie_cut;
+		return parts->is_passing || !parts->policy->is_set_cookie_cut;
 	return field->id != HTTP_CONTENT_LENGTH && field->id != HTTP_AGE;
 }
 

@@ -61,6 +61,7 @@ struct object_parts {
 	const char *data; /* the response's head */
 	const struct http_head *head;
 	const struct policy *policy;
+	bool is_passing; /* not stored: the one client gets Set-Cookie whatever the policy says */
 	struct freshness freshness;
 	time_t now;
 	uint64_t now_ms; /* when the head came */

@@ -230,6 +230,11 @@ const struct command cmd_cache = {
 		"backends otherwise. 'ttl' is for pages that say nothing about it themselves; a "
 		"rule\n"
 		"is for paths that begin so. 'off' keeps ttl, rules and certificates.\n"
+		"A rule's OPTIONS: [ttl T] [negative T] [stale T] [stale-if-error T] [cookie "
+		"ignore|pass]\n"
+		"[set-cookie strip|pass] [query sort] [query-drop NAME[,NAME*]] [collapse "
+		"on|off];\n"
+		"'default' takes one back.\n"
 		"With 'tls' clients are met in TLS by these certificates, and backends are "
 		"asked in "
 		"TLS:\n"
@@ -251,7 +256,7 @@ const struct command cmd_cache = {
 			  "SERVICE [ttl T] [tls FILES|off [key FILES] [verify on|off|FILE]]",
 			  cache_on },
 			{ "off", NULL, "SERVICE", cache_off },
-			{ "rule", NULL, "SERVICE PREFIX ttl T|pass|del", cache_rule },
+			{ "rule", NULL, "SERVICE PREFIX pass|del|OPTIONS", cache_rule },
 			{ "list", NULL, "[SERVICE]", cache_list },
 			{ "redis", NULL, "[ADDR:PORT|off]", cache_redis },
 			{ "hot", NULL, "[COUNT]", hot },

@@ -54,10 +54,25 @@ static void value_text(const json_t *value, char *buf, size_t size)
 	free(text);
 }
 
+static void compare_values(struct diff *diff, json_t *now, json_t *then);
+
+/* Within the cache, and within a rule of it, keys need its name: "cache /static/ ttl". */
+static void compare_section(struct diff *diff, const char *key, json_t *now, json_t *then)
+{
+	const char *outer = diff->section;
+	char section[LB_CACHE_PREFIX_SIZE + sizeof("cache  ")];
+
+	(void)snprintf(section, sizeof(section), "%s%s ", outer, key);
+	if (!strcmp(key, "cache") || key[0] == '/')
+		diff->section = section;
+	compare_values(diff, now, then);
+	diff->section = outer;
+}
+
 /* The keys that are plain values; lists of objects are compared by their own function. */
 static void compare_values(struct diff *diff, json_t *now, json_t *then)
 {
-	char before[256], after[256], what[600];
+	char before[256], after[256], what[900];
 	const char *key;
 	json_t *value;
 
@@ -68,9 +83,7 @@ static void compare_values(struct diff *diff, json_t *now, json_t *then)
 		if (json_equal(old, value) || !strcmp(key, "backends"))
 			continue;
 		if (json_is_object(value)) {
-			diff->section = !strcmp(key, "cache") ? "cache " : diff->section;
-			compare_values(diff, old, value);
-			diff->section = !strcmp(key, "cache") ? "" : diff->section;
+			compare_section(diff, key, old, value);
 			continue;
 		}
 		value_text(old, before, sizeof(before));
@@ -83,6 +96,10 @@ static void compare_values(struct diff *diff, json_t *now, json_t *then)
 	{
 		if (json_object_get(then, key))
 			continue;
+		if (json_is_object(value)) {
+			compare_section(diff, key, value, NULL);
+			continue;
+		}
 		value_text(value, before, sizeof(before));
 		(void)snprintf(what, sizeof(what), "%s%s %s -> none", diff->section, key, before);
 		add_change(diff, "change", what);

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* The cache part of a service in the document: reading, what may stand there, writing, its rules.
- */
+/* The cache part of a service in the document: reading, what may stand there, writing. */
 #include <errno.h>
 #include <netinet/in.h>
 #include <stdlib.h>
@@ -52,40 +51,6 @@ const char *lb_ttl_format(__u32 ttl_s, char buf[LB_ADDR_TEXT_SIZE])
 	return buf;
 }
 
-/* ---- rules ---------------------------------------------------------------------------------- */
-
-struct lb_cache_rule *lb_cache_find_rule(const struct lb_cache_config *cache, const char *prefix)
-{
-	for (unsigned int i = 0; i < cache->rule_count; i++)
-		if (!strcmp(cache->rules[i].prefix, prefix))
-			return &cache->rules[i];
-	return NULL;
-}
-
-int lb_cache_set_rule(struct lb_cache_config *cache, const struct lb_cache_rule *rule)
-{
-	struct lb_cache_rule *grown, *found = lb_cache_find_rule(cache, rule->prefix);
-
-	if (found) {
-		*found = *rule;
-		return 0;
-	}
-	grown = realloc(cache->rules, (cache->rule_count + 1) * sizeof(*grown));
-	if (!grown)
-		return -ENOMEM;
-	cache->rules = grown;
-	grown[cache->rule_count++] = *rule;
-	return 0;
-}
-
-void lb_cache_del_rule(struct lb_cache_config *cache, struct lb_cache_rule *rule)
-{
-	const size_t index = (size_t)(rule - cache->rules);
-
-	cache->rule_count--;
-	memmove(rule, rule + 1, (cache->rule_count - index) * sizeof(*rule));
-}
-
 /* ---- reading -------------------------------------------------------------------------------- */
 
 static int read_ttl(const char *text, __u32 *out, struct lb_error *err)
@@ -103,21 +68,23 @@ static int read_rule(const struct lb_shape_cache_rule *shape, struct lb_cache_co
 		     struct lb_error *err)
 {
 	struct lb_cache_rule rule = { .is_pass = shape->pass && *shape->pass == LB_YES };
-	int ret;
 
 	if (strlen(shape->prefix) >= sizeof(rule.prefix))
 		return lb_fail(err, -EBADMSG, "'%.32s...' is too long, at most %d characters",
 			       shape->prefix, LB_CACHE_PREFIX_SIZE - 1);
 	memcpy(rule.prefix, shape->prefix, strlen(shape->prefix) + 1);
-	if (!shape->ttl == !rule.is_pass)
-		return lb_fail(err, -EBADMSG,
-			       "the rule for '%s' needs either 'ttl' or 'pass: true'", rule.prefix);
 	if (lb_cache_find_rule(out, rule.prefix))
 		return lb_fail(err, -EBADMSG, "there are two rules for '%s'", rule.prefix);
-	ret = read_ttl(shape->ttl, &rule.ttl_s, err);
-	if (!ret && lb_cache_set_rule(out, &rule))
-		ret = lb_fail(err, -ENOMEM, "out of memory");
-	return ret;
+	for (unsigned int i = 0; i < LB_CACHE_OPTIONS; i++)
+		if (shape->option[i] && lb_cache_rule_say(&rule, i, shape->option[i]))
+			return lb_fail(err, -EBADMSG,
+				       "%s '%.32s' of the rule for '%s' is not possible, expected "
+				       "%s",
+				       lb_cache_option_name(i), shape->option[i], rule.prefix,
+				       lb_cache_option_expected(i));
+	if (lb_cache_set_rule(out, &rule))
+		return lb_fail(err, -ENOMEM, "out of memory");
+	return 0;
 }
 
 static int read_file(const char *text, char out[LB_CACHE_FILE_SIZE], struct lb_error *err)
@@ -194,6 +161,21 @@ static int check_prefix(const char *prefix, struct lb_error *err)
 	return lb_fail(err, -EINVAL, "'%s' is no path, expected one that begins with '/'", prefix);
 }
 
+static int check_rule(const struct lb_cache_rule *rule, struct lb_error *err)
+{
+	if (!rule->is_pass && !rule->said)
+		return lb_fail(err, -EINVAL,
+			       "the rule for '%s' says nothing: it needs 'ttl', 'pass' or another "
+			       "option",
+			       rule->prefix);
+	if (rule->is_pass && rule->said)
+		return lb_fail(err, -EINVAL,
+			       "the rule for '%s' says 'pass', so nothing is kept there that "
+			       "another option could be for",
+			       rule->prefix);
+	return check_prefix(rule->prefix, err);
+}
+
 static int check_file(const char *file, struct lb_error *err)
 {
 	if (file[0] != '/')
@@ -244,7 +226,7 @@ int lb_cache_check(const struct lb_service_config *service, const char **key, st
 		return lb_fail(err, -ERANGE, "%u rules are too many, at most %d", cache->rule_count,
 			       LB_CACHE_RULES_MAX);
 	for (unsigned int i = 0; !ret && i < cache->rule_count; i++)
-		ret = check_prefix(cache->rules[i].prefix, err);
+		ret = check_rule(&cache->rules[i], err);
 	return ret ? ret : check_tls(cache, key, err);
 }
 
@@ -281,6 +263,24 @@ void lb_cache_print_redis(FILE *out, const struct lb_config *config)
 			      lb_endpoint_format(&config->redis, config->redis_port, text));
 }
 
+static void print_rule(FILE *out, const struct lb_cache_rule *rule)
+{
+	char text[LB_CACHE_DROP_SIZE];
+
+	print_text(out, "        - prefix: ", rule->prefix);
+	if (rule->is_pass)
+		(void)fputs("          pass: true\n", out);
+	for (unsigned int i = 0; i < LB_CACHE_OPTIONS; i++) {
+		if (!lb_cache_rule_text(rule, i, text))
+			continue;
+		(void)fprintf(out, "          %s:", lb_cache_option_name(i));
+		if (i == LB_CACHE_QUERY_DROP) /* '*' has a meaning in YAML */
+			print_text(out, " ", text);
+		else
+			(void)fprintf(out, " %s\n", text);
+	}
+}
+
 void lb_cache_print(FILE *out, const struct lb_cache_config *cache)
 {
 	char text[LB_ADDR_TEXT_SIZE];
@@ -294,13 +294,6 @@ void lb_cache_print(FILE *out, const struct lb_cache_config *cache)
 	print_tls(out, cache);
 	if (cache->rule_count)
 		(void)fputs("      rules:\n", out);
-	for (unsigned int i = 0; i < cache->rule_count; i++) {
-		const struct lb_cache_rule *rule = &cache->rules[i];
-
-		print_text(out, "        - prefix: ", rule->prefix);
-		if (rule->is_pass)
-			(void)fputs("          pass: true\n", out);
-		else
-			(void)fprintf(out, "          ttl: %s\n", lb_ttl_format(rule->ttl_s, text));
-	}
+	for (unsigned int i = 0; i < cache->rule_count; i++)
+		print_rule(out, &cache->rules[i]);
 }

@@ -113,7 +113,15 @@ static const struct cyaml_schema_field health_fields[] = {
 
 static const struct cyaml_schema_field rule_fields[] = {
 	TEXT("prefix", struct lb_shape_cache_rule, prefix),
-	MAYBE_TEXT("ttl", struct lb_shape_cache_rule, ttl),
+	MAYBE_TEXT("ttl", struct lb_shape_cache_rule, option[LB_CACHE_TTL]),
+	MAYBE_TEXT("negative", struct lb_shape_cache_rule, option[LB_CACHE_NEGATIVE]),
+	MAYBE_TEXT("stale", struct lb_shape_cache_rule, option[LB_CACHE_STALE]),
+	MAYBE_TEXT("stale-if-error", struct lb_shape_cache_rule, option[LB_CACHE_STALE_ERROR]),
+	MAYBE_TEXT("cookie", struct lb_shape_cache_rule, option[LB_CACHE_COOKIE]),
+	MAYBE_TEXT("set-cookie", struct lb_shape_cache_rule, option[LB_CACHE_SET_COOKIE]),
+	MAYBE_TEXT("query", struct lb_shape_cache_rule, option[LB_CACHE_QUERY]),
+	MAYBE_TEXT("collapse", struct lb_shape_cache_rule, option[LB_CACHE_COLLAPSE]),
+	MAYBE_TEXT("query-drop", struct lb_shape_cache_rule, option[LB_CACHE_QUERY_DROP]),
 	WORD("pass", struct lb_shape_cache_rule, pass, yes_no),
 	CYAML_FIELD_END
 };

@@ -38,7 +38,7 @@ struct lb_shape_health {
 };
 
 struct lb_shape_cache_rule {
-	char *prefix, *ttl;
+	char *prefix, *option[LB_CACHE_OPTIONS];
 	enum lb_yes_no *pass;
 };
 
