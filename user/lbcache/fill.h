@@ -54,6 +54,8 @@ struct fill {
 	char *vary_values;
 	size_t vary_values_len;
 	struct freshness freshness;
+	uint64_t born_ms;	      /* from which its age counts */
+	bool has_age;		      /* it was not new when it came */
 	struct object *object;	      /* once stored */
 	struct segment *first, *last; /* first: only while it is stored or none has begun */
 	uint64_t filled;

@@ -112,8 +112,7 @@ static bool read_date(const struct response_facts *facts, enum http_field_id id,
 	return text.at && !http_date_parse(text, facts->now, out);
 }
 
-/* RFC 9111 4.2.3 */
-static uint32_t initial_age_ms(const struct response_facts *facts)
+uint32_t freshness_age_ms(const struct response_facts *facts)
 {
 	uint64_t age = 0, apparent = 0;
 	time_t date;
@@ -240,7 +239,7 @@ enum reason freshness_judge(const struct policy *policy, const struct response_f
 		seconds = 0;
 	if (seconds == DIRECTIVE_NONE)
 		return WHY_NO_FRESHNESS;
-	out->age_ms = initial_age_ms(facts);
+	out->age_ms = freshness_age_ms(facts);
 	out->lifetime_ms = directives.no_cache ? 0 : 1000 * (uint64_t)seconds;
 	out->no_cache = directives.no_cache;
 	/* RFC 9111 5.2.2.10: s-maxage says that a shared cache revalidates. */

@@ -61,6 +61,9 @@ struct response_facts {
 	uint32_t delay_ms;	/* since the request was sent */
 };
 
+/* The corrected initial age of any response, stored or not (RFC 9111 4.2.3). */
+uint32_t freshness_age_ms(const struct response_facts *facts);
+
 enum reason freshness_judge(const struct policy *policy, const struct response_facts *facts,
 			    struct freshness *out);
 

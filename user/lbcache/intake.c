@@ -70,7 +70,10 @@ static enum reason judge(struct worker *worker, struct fill *fill, const char *d
 		.delay_ms = delay_ms,
 	};
 	enum reason why;
+	uint64_t age;
 
+	fill->has_age = !text_number(http_value(data, head, HTTP_AGE), &age);
+	fill->born_ms = worker->now_ms - freshness_age_ms(&facts);
 	if (request->key.len == 0)
 		return (enum reason)fill->why;
 	why = freshness_judge(request->policy, &facts, &fill->freshness);

@@ -47,15 +47,20 @@ static size_t put_connection(const struct client *client, char *buf, size_t at)
 	return client->is_old ? put(buf, at, "Connection: keep-alive\r\n") : at;
 }
 
+/* Threads' clocks are not quite the same. */
+static uint64_t age_s(const struct worker *worker, uint64_t born_ms)
+{
+	return worker->now_ms > born_ms ? (worker->now_ms - born_ms) / 1000 : 0;
+}
+
 /* RFC 9211: one member, without the key. */
 static size_t put_object_status(const struct worker *worker, const struct client *client,
 				const struct object *object, char *buf, size_t at)
 {
 	int64_t ttl = (int64_t)(object->fresh_until_ms - worker->now_ms) / 1000;
-	uint64_t age = (worker->now_ms - object->born_ms) / 1000;
 
 	at = put(buf, at, "Age: ");
-	at = put_number(buf, at, age);
+	at = put_number(buf, at, age_s(worker, object->born_ms));
 	at = put(buf, at, "\r\nVia: 1.1 lbcache\r\nCache-Status: lbcache; ");
 	if (client->source == FROM_REVALIDATED)
 		at = put(buf, at, "fwd=stale; fwd-status=304");
@@ -211,6 +216,10 @@ void reply_fill(struct worker *worker, struct client *client)
 		client->source == FROM_COLLAPSED ? "; collapsed" : "",
 		fill->is_storing ? "" : "; detail=",
 		fill->is_storing ? "" : reason_word((enum reason)fill->why));
+	/* RFC 9111 5.1: what was stored somewhere, or is another request's answer, has an age. */
+	if (fill->has_age || client->request != fill->request)
+		at += snprintf(client->line + at, 64, "Age: %llu\r\n",
+			       (unsigned long long)age_s(worker, fill->born_ms));
 	if (client->is_chunked)
 		at += snprintf(client->line + at, 64, "Transfer-Encoding: chunked\r\n");
 	else if ((has_body && fill->has_length) ||
