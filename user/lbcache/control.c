@@ -249,21 +249,25 @@ static json_t *purge(struct server *server, char *words)
 {
 	char *rest, *how = strtok_r(words, " ", &rest), *what = strtok_r(NULL, " ", &rest);
 	uint64_t stale_ms = how && !strcmp(how, "soft") ? now_ms(server) : 0;
+	static const struct policy plain;
 	struct text text, scheme, host, target;
 	struct purged out = { 0 };
+	char key[KEY_MAX];
 	json_t *json;
 
 	if (!how || !what || !*rest)
 		return refuse("purge: expected hard|soft url|prefix|tag TEXT");
 	text = (struct text){ rest, strlen(rest) };
-	if (!strcmp(what, "tag")) /* which tags a page will have is not known on its way */
+	if (!strcmp(what, "tag")) { /* which tags a page will have is not known on its way */
 		purge_all(server, NULL, has_tag, &text, stale_ms, &out);
-	else if (!split_url(rest, &scheme, &host, &target))
+	} else if (!split_url(rest, &scheme, &host, &target)) {
 		return refuse("this is no URL, expected as http://host/path or https://host/path");
-	else if (!strcmp(what, "prefix"))
+	} else if (!strcmp(what, "prefix")) {
+		text = (struct text){ key, key_make(scheme, host, target, &plain, key) };
 		purge_all(server, begins_with, has_prefix, &text, stale_ms, &out);
-	else
+	} else {
 		purge_url(server, scheme, host, target, stale_ms, &out);
+	}
 	json = json_pack("{s:i, s:i}", "purged", (int)out.stored, "under_way", (int)out.under_way);
 	if (json && server->redis)
 		(void)json_object_set_new(json, "second_tier_purged", json_boolean(!out.second));
