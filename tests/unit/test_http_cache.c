@@ -14,6 +14,7 @@
 #include "lbcache/conditional.h"
 #include "lbcache/freshness.h"
 #include "lbcache/key.h"
+#include "lbcache/location.h"
 #include "lbcache/server.h"
 
 #define NOW 784111777 /* Sun, 06 Nov 1994 08:49:37 GMT */
@@ -340,6 +341,47 @@ static void passes(const char *target, const char *prefix, bool expected)
 		fail_msg("%s by a rule for %s", target, prefix);
 }
 
+/* expected: NULL, of another origin. */
+static void names(const char *reference, const char *base, const char *expected)
+{
+	const struct text from = { reference, strlen(reference) }, to = { base, strlen(base) };
+	char buf[HTTP_TARGET_MAX];
+	struct text out = { 0 };
+	bool is_ours = location_resolve(from, T("http"), T("a.example"), to, buf, &out);
+
+	if (is_ours != (expected != NULL) ||
+	    (expected && !text_is_same(out, (struct text){ expected, strlen(expected) })))
+		fail_msg("%s of %s is %.*s", reference, base, (int)out.len, out.at ? out.at : "");
+}
+
+static void rfc3986_5_2_references(void **state)
+{
+	(void)state;
+	names("b", "/x/a?q", "/x/b");
+	names("b?c=/../d", "/x/a", "/x/b?c=/../d");
+	names("./b", "/x/a", "/x/b");
+	names("../b", "/x/y/a", "/x/b");
+	names("../../../b", "/x/a", "/b");
+	names("..", "/x/y/a", "/x/");
+	names(".", "/x/a", "/x/");
+	names("b/", "/x/", "/x/b/");
+	names("?c", "/x/a?q", "/x/a?c");
+	names("/b/../c#d", "/x/a", "/c");
+	names("#d", "/x/a", NULL);
+	names("", "/x/a", NULL);
+	names("b", "*", NULL);
+	names("http://A.example:80/b", "/x/a", "/b");
+	names("HTTP://a.example", "/x/a", "/");
+	names("http://a.example?c", "/x/a", "/?c");
+	names("//a.example/b", "/x/a", "/b");
+	names("//b.example/b", "/x/a", NULL);
+	names("http://a.example:81/b", "/x/a", NULL);
+	names("https://a.example/b", "/x/a", NULL);
+	names("http:b", "/x/a", NULL);
+	names("mailto:b", "/x/a", NULL);
+	names("b/c:d", "/x/a", "/x/b/c:d");
+}
+
 static void rfc9110_12_5_3_codings(void **state)
 {
 	(void)state;
@@ -409,6 +451,7 @@ static void rules_by_normal_path(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(rfc3986_5_2_references),
 		cmocka_unit_test(rfc9110_12_5_3_codings),
 		cmocka_unit_test(rfc3986_6_2_2_rules_by_path),
 		cmocka_unit_test(rules_by_normal_path),

@@ -5,6 +5,7 @@
  */
 #include "conditional.h"
 #include "fetch.h"
+#include "location.h"
 #include "second.h"
 
 #include <errno.h>
@@ -115,30 +116,15 @@ static void purge_location(struct worker *worker, const struct fill *fill, const
 			   const struct http_head *head, enum http_field_id id)
 {
 	const struct request *request = fill->request;
-	struct text value = http_value(data, head, id), host, target = value;
 	const struct text own = http_text(request->data, request->head.host),
+			  base = http_text(request->data, request->head.target),
 			  scheme = service_scheme(request->service);
-	char key[KEY_MAX];
+	char key[KEY_MAX], buf[HTTP_TARGET_MAX];
+	struct text target;
 	size_t len;
 
-	if (!value.len || value.len > HTTP_TARGET_MAX)
+	if (!location_resolve(http_value(data, head, id), scheme, own, base, buf, &target))
 		return;
-	if (value.at[0] != '/') { /* absolute: of the same host only */
-		const size_t begin = scheme.len + strlen("://");
-		const char *slash;
-
-		if (value.len < begin + 1 ||
-		    !text_is_same_word((struct text){ value.at, scheme.len }, scheme) ||
-		    memcmp(value.at + scheme.len, "://", 3))
-			return;
-		slash = memchr(value.at + begin, '/', value.len - begin);
-		if (!slash)
-			return;
-		host = (struct text){ value.at + begin, (size_t)(slash - value.at) - begin };
-		if (!text_is_same_word(host, own))
-			return;
-		target = (struct text){ slash, value.len - (size_t)(slash - value.at) };
-	}
 	len = key_make(scheme, own, target, rules_find(request->service->rules, target), key);
 	purge(worker, request->service, (struct text){ key, len });
 }

@@ -31,6 +31,11 @@ static struct text without_default_port(struct text scheme, struct text host)
 	return host;
 }
 
+bool key_is_same_host(struct text scheme, struct text a, struct text b)
+{
+	return text_is_same_word(without_default_port(scheme, a), without_default_port(scheme, b));
+}
+
 /* "utm_*" matches by its beginning. */
 static bool is_dropped(struct text name, const char *patterns)
 {

@@ -16,6 +16,9 @@
 size_t key_make(struct text scheme, struct text host, struct text target,
 		const struct policy *policy, char *buf);
 
+/* Whether keys of both hosts are the same: in any case, with the default port or without. */
+bool key_is_same_host(struct text scheme, struct text a, struct text b);
+
 /* Keyed, so that nobody can make keys collide on purpose. */
 uint64_t key_hash(const char *key, size_t len, uint32_t service, uint64_t seed);
 
