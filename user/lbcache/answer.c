@@ -4,6 +4,7 @@
  * is under way, or from a backend alone.
  */
 #include "client.h"
+#include "passing.h"
 #include "second.h"
 
 #include <string.h>
@@ -243,9 +244,12 @@ void client_answer(struct worker *worker, struct client *client, const char *dat
 	const struct rules *rules = client->service->rules;
 	const struct policy *policy = rules_find(rules, http_text(data, worker->head.target));
 	enum reason why = request_judge(policy, data, &worker->head);
+	uint64_t left;
 
 	if (why == WHY_STORED)
 		look_up(worker, client, data, policy);
+	else if (max_forwards_read(data, &worker->head, &left) && !left)
+		reply_here(worker, client, &worker->head);
 	else
 		pass(worker, client, data, policy, why);
 }

@@ -149,6 +149,8 @@ void client_progress(struct worker *worker, struct client *client);
 /* From an object whose reference goes to the client; request at data. */
 void reply_object(struct worker *worker, struct client *client, struct object *object,
 		  const char *data, const struct http_head *request);
+/* OPTIONS or TRACE that goes no further (RFC 9110 7.6.2); TRACE is refused. */
+void reply_here(struct worker *worker, struct client *client, const struct http_head *request);
 /* The head of the fill's response; the body follows from its segments. */
 void reply_fill(struct worker *worker, struct client *client);
 /* Made here; closes the connection if is_fatal. */

@@ -29,6 +29,7 @@
 	X(IF_MODIFIED_SINCE, "if-modified-since") X(IF_NONE_MATCH, "if-none-match") \
 	X(IF_RANGE, "if-range") X(IF_UNMODIFIED_SINCE, "if-unmodified-since") \
 	X(KEEP_ALIVE, "keep-alive") X(LAST_MODIFIED, "last-modified") X(LOCATION, "location") \
+	X(MAX_FORWARDS, "max-forwards") \
 	X(PRAGMA, "pragma") X(PROXY_AUTHENTICATE, "proxy-authenticate") \
 	X(PROXY_AUTHORIZATION, "proxy-authorization") X(PROXY_CONNECTION, "proxy-connection") \
 	X(RANGE, "range") X(REFERER, "referer") X(SET_COOKIE, "set-cookie") X(SURROGATE_KEY, "surrogate-key") \

@@ -43,6 +43,8 @@ static unsigned int first_with(char letter)
 		return HTTP_KEEP_ALIVE;
 	case 'l':
 		return HTTP_LAST_MODIFIED;
+	case 'm':
+		return HTTP_MAX_FORWARDS;
 	case 'p':
 		return HTTP_PRAGMA;
 	case 'r':

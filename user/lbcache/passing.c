@@ -5,6 +5,7 @@
  */
 #include "passing.h"
 
+#include <errno.h>
 #include <string.h>
 
 /* They change what is asked for: "GET" then deletes, or the page of another path comes. */
@@ -62,9 +63,26 @@ static bool is_unkeyed(struct text name, enum http_method method, bool is_shared
 	       is_one_of(name, addresses, sizeof(addresses) / sizeof(addresses[0]));
 }
 
+bool max_forwards_read(const char *data, const struct http_head *head, uint64_t *left)
+{
+	if (head->method != HTTP_M_OPTIONS && head->method != HTTP_M_TRACE)
+		return false;
+	switch (text_number(http_value(data, head, HTTP_MAX_FORWARDS), left)) {
+	case 0:
+		return true;
+	case -ERANGE:
+		*left = INT64_MAX;
+		return true;
+	default:
+		return false;
+	}
+}
+
 bool field_passes(const char *data, const struct http_head *head, const struct http_field *field,
 		  const struct policy *policy, bool is_shared)
 {
+	uint64_t left;
+
 	if (http_is_hop_field(data, head, field))
 		return false;
 	switch (field->id) {
@@ -82,6 +100,8 @@ bool field_passes(const char *data, const struct http_head *head, const struct h
 		return !is_shared;
 	case HTTP_COOKIE:
 		return !is_shared || !policy->is_cookie_ignored;
+	case HTTP_MAX_FORWARDS: /* one less is written */
+		return !max_forwards_read(data, head, &left);
 	case HTTP_OTHER:
 		return !is_unkeyed(http_text(data, field->name), (enum http_method)head->method,
 				   is_shared);

@@ -12,4 +12,10 @@
 bool field_passes(const char *data, const struct http_head *head, const struct http_field *field,
 		  const struct policy *policy, bool is_shared);
 
+/*
+ * RFC 9110 7.6.2: how often an OPTIONS or TRACE may still be passed on. False: nothing is said, or
+ * nothing that can be read.
+ */
+bool max_forwards_read(const char *data, const struct http_head *head, uint64_t *left);
+
 #endif

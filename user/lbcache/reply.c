@@ -236,6 +236,27 @@ void reply_fill(struct worker *worker, struct client *client)
 	client_send(worker, client);
 }
 
+void reply_here(struct worker *worker, struct client *client, const struct http_head *request)
+{
+	const bool is_trace = request->method == HTTP_M_TRACE;
+	char date[HTTP_DATE_SIZE];
+	int first;
+
+	if (request->framing != HTTP_BODY_NONE) /* which nobody takes */
+		client->is_closing = true;
+	client->status = is_trace ? 405 : 200;
+	client->iov_at = 0;
+	first = snprintf(client->first, FIRST_SIZE,
+			 "HTTP/1.1 %s\r\nDate: %s\r\n"
+			 "Allow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\n",
+			 is_trace ? "405 Method Not Allowed" : "200 OK",
+			 http_date_format(worker->now, date));
+	client->iov[0] = (struct iovec){ client->first, (size_t)first };
+	client->iov_count = 2;
+	finish(worker, client,
+	       put(client->line, 0, "Cache-Status: lbcache\r\nContent-Length: 0\r\n"));
+}
+
 static const char *phrase(uint16_t status)
 {
 	switch (status) {

@@ -123,6 +123,14 @@ static void put_forwarded(struct writer *writer, const struct request *request)
 				       : "1.0 lbcache");
 }
 
+static void put_max_forwards(struct writer *writer, const struct request *request)
+{
+	uint64_t left;
+
+	if (max_forwards_read(request->data, &request->head, &left) && left)
+		put(writer, "Max-Forwards: %llu\r\n", (unsigned long long)left - 1);
+}
+
 static void put_fields(struct writer *writer, const struct request *request, bool is_shared)
 {
 	for (unsigned int i = 0; i < request->head.field_count; i++) {
@@ -164,6 +172,7 @@ char *request_write(const struct request *request, bool is_shared, const struct 
 	    request->data + head->target.at);
 	put_line(&writer, "Host", host);
 	put_fields(&writer, request, is_shared);
+	put_max_forwards(&writer, request);
 	if (stale && stale->etag.len)
 		put_line(&writer, "If-None-Match", object_text(stale, stale->etag));
 	if (stale && stale->last_modified.len)
