@@ -430,6 +430,7 @@ static void rfc3986_6_2_2_rules_by_path(void **state)
 	passes("/page", "/.", false);
 	passes("/a/page", "/a/..", false);
 	passes("/page?b=1", "/page?b", true);
+	passes("/%70age?b=1", "/page?b", true);
 }
 
 /* The longest one of the normal form counts, where none passes. */
