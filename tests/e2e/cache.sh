@@ -491,8 +491,8 @@ others_have_their_turn() {
 		endless >/dev/null 2>&1 </dev/null &
 	pid=$!
 	many 300 "$URL/h/pipe?Cache-Control=max-age%3D600&ETag=%22e%22"
+	wait_for 10 has_logged 1000 endless
 	kill "$pid"
-	has_logged 1000 endless
 }
 
 start_pages() {
