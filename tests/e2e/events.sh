@@ -201,7 +201,7 @@ let_go() {
 
 flows_full() {
 	forget
-	hold 2300 198.51.100.12
+	hold 4000 198.51.100.12
 	told 10 'e["event"] == "limit" and e["object"] == "flows_full"'
 	told 10 'e["event"] == "limit" and e["object"] == "flows" and "more with" in text'
 	let_go 2

@@ -235,7 +235,9 @@ cache_started() {
 	pid=$(main_pid lbcache)
 	inside grep -qx $'CapEff:\t0000000000000000' "/proc/$pid/status"
 	inside grep -qx $'Seccomp:\t2' "/proc/$pid/status"
-	inside grep -qx $'Seccomp:\t2' "/proc/$(inside pgrep -P "$pid")/status"
+	for pid in $(inside pgrep -P "$pid"); do
+		inside grep -qx $'Seccomp:\t2' "/proc/$pid/status"
+	done
 }
 
 cache_killed_comes_back() {
