@@ -278,6 +278,8 @@ page() {
 }
 
 socket_started() {
+	local before
+
 	printf '[Unit]\nDefaultDependencies=no\n[Socket]\nListenStream=192.0.2.1:8081\n' >"$WORK/units/pages.socket"
 	cat >"$WORK/units/pages.service" <<-UNIT
 		[Unit]
@@ -294,8 +296,9 @@ socket_started() {
 	inside systemctl daemon-reload
 	inside systemctl start pages.socket
 	[ "$(value ActiveState pages)" = inactive ]
+	before=$(main_pid pages || true)
 	page # the first client starts it
-	[ "$(value ActiveState pages)" = active ]
+	wait_for 5 is_another "$before" pages
 	page | grep hit >/dev/null
 }
 
@@ -307,7 +310,7 @@ socket_outlives_it() {
 		before=$(main_pid pages)
 		inside kill -9 "$before"
 		page
-		is_another "$before" pages
+		wait_for 5 is_another "$before" pages # it answers before it says that it is ready
 	done
 	inside systemctl restart pages
 	page
