@@ -204,6 +204,9 @@ flows_full() {
 	hold 4000 198.51.100.12
 	told 10 'e["event"] == "limit" and e["object"] == "flows_full"'
 	told 10 'e["event"] == "limit" and e["object"] == "flows" and "more with" in text'
+	# That checks find no flow says nothing of the backends.
+	told 10 'e["reason"] == "local" and e["health"] == "up"'
+	[ "$(count 'e["event"] == "health" and e["health"] == "down"')" = 0 ]
 	let_go 2
 	told 10 'e["event"] == "limit" and e["object"] == "flows" and "no longer" in text'
 	told_once 'e["event"] == "limit" and e["object"] == "flows_full" and "stats drops" in text'

@@ -130,13 +130,15 @@ static void explain(struct through *through, __u8 *reason, __u16 *detail)
 	/* What was a way may be none any more, or begin elsewhere: no fault of the backend. */
 	if (through_find_way(through, &err) || port != through->kept_port || fate == LB_R_NONE)
 		*reason = LB_C_DIRECT;
+	else if (fate == LB_R_FLOWS_FULL) /* for all backends alike */
+		*reason = LB_C_LOCAL;
 	else if (fate != LB_R_FORWARDED && fate != LB_R_LEFT_TO_KERNEL)
 		*reason = LB_C_VIA_UNSENT;
 	else if (is_lost(through))
 		*reason = reason_of_mode(through);
 	else
 		return;
-	*detail = *reason == LB_C_VIA_UNSENT ? (__u16)fate : 0;
+	*detail = *reason == LB_C_VIA_UNSENT ? (__u16)fate : *reason == LB_C_LOCAL ? ENOSPC : 0;
 	if (*reason == LB_C_DIRECT)
 		through_tell(through,
 			     err.text[0] ? err.text : "packets do not get through " LB_PROBE_LINK);
