@@ -131,12 +131,16 @@ purged_in_turn() {
 	local pid
 
 	give turn
-	redis client pause 150 WRITE
-	lb cache purge "http://shop/h/turn?$KEEP" &
+	redis client pause 60000 WRITE
+	lb cache purge "http://shop/h/turn?$KEEP" >"$WORK/purged" 2>&1 &
 	pid=$!
-	sleep 0.1
-	get -o /dev/null "$ONE/h/turn?$KEEP"
+	wait_for 5 eval "redis client list | grep 'cmd=eval' >/dev/null"
+	says 'hit' "$ONE/h/turn?$KEEP"
+	redis client unpause
 	wait "$pid"
+	if grep 'not reached' "$WORK/purged"; then
+		return 1
+	fi
 	says 'fwd=uri-miss' "$ONE/h/turn?$KEEP"
 }
 

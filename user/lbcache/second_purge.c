@@ -13,7 +13,7 @@
 #include "second.h"
 #include "second_value.h"
 
-#define PATIENCE_US 200000
+#define PATIENCE_S 1 /* whoever purges waits 2 s for all of it */
 
 size_t second_key(const char *generation, const char *service, struct text url, char *buf)
 {
@@ -25,7 +25,7 @@ size_t second_key(const char *generation, const char *service, struct text url, 
 
 static redisContext *open_context(const union address *address)
 {
-	const struct timeval patience = { .tv_usec = PATIENCE_US };
+	const struct timeval patience = { .tv_sec = PATIENCE_S };
 	char text[INET6_ADDRSTRLEN];
 	redisContext *context;
 
