@@ -196,6 +196,42 @@ a_cold_page_is_fetched_once() {
 	rendered /h/cold 1
 }
 
+# languages FILE LANGUAGE…: 40 requests at the same time for the page in each; the bodies go to FILE.
+languages() {
+	local file=$1 language pids=()
+
+	shift
+	for language in "$@"; do
+		nsenter --net="/run/netns/${PREFIX}client" curl -sS --no-progress-meter --max-time 30 -Z \
+			--parallel-immediate --parallel-max 40 -H "Accept-Language: $language" \
+			"$URL/h/tongues?Cache-Control=max-age%3D60&vary=Accept-Language&sleep=0.5#[1-40]" >"$file.$language" &
+		pids+=($!)
+	done
+	wait "${pids[@]}"
+	cat "$file".* | sort | uniq -c
+	for language in "$@"; do
+		[ "$(sort -u "$file.$language")" = "$language" ]
+	done
+}
+
+# Whoever waits and is not answered by what comes waits with those of its own variant.
+each_variant_is_fetched_once() {
+	languages "$WORK/tongues" de fr en es
+	rendered /h/tongues 4
+}
+
+# The answer is not kept, for a reason that is not the others'.
+somebodys_own_answer_lets_nobody_loose() {
+	local page="$URL/h/somebody?Cache-Control=max-age%3D60&sleep=0.5" first
+
+	get -o /dev/null -u a:b "$page" &
+	first=$!
+	wait_for 5 rendered /h/somebody 1
+	many 40 "$page"
+	wait "$first"
+	rendered /h/somebody 2
+}
+
 nobody_queues_behind_what_cannot_be_stored() {
 	in_ns lb curl -sS -o /dev/null http://192.0.2.11:5000/peak
 	many 40 "$URL/h/mine?Cache-Control=private&sleep=0.5"
@@ -383,9 +419,16 @@ it_is_nobody() {
 	[ "$(cat "${file%/status}"/task/*/status | awk '/^Seccomp:/ { print $2 }' | sort -u)" = 2 ]
 }
 
-# The processes named lbcache-memory that lbcache has begun.
-holders() {
+# The process named lbcache-memory that lbcache begins, a moment after it listens.
+holder() {
+	wait_for 5 pgrep -x -P "$(<"$(run_dir)/lbcache.pid")" lbcache-memory
 	pgrep -x -P "$(<"$(run_dir)/lbcache.pid")" lbcache-memory
+}
+
+# is_as_large PID: as lbcache is, which may grow between two looks.
+is_as_large() {
+	[ "$(awk '/^VmSize/ { print $2 }' "/proc/$1/status")" = \
+		"$(awk '/^VmSize/ { print $2 }' "/proc/$(<"$(run_dir)/lbcache.pid")/status")" ]
 }
 
 # Its memory has a second process too, or a killed one would give that back before it closes its sockets:
@@ -393,16 +436,15 @@ holders() {
 memory_is_held() {
 	local pid
 
-	pid=$(holders)
-	[ "$(awk '/^VmSize/ { print $2 }' "/proc/$pid/status")" = \
-		"$(awk '/^VmSize/ { print $2 }' "/proc/$(<"$(run_dir)/lbcache.pid")/status")" ]
+	pid=$(holder)
+	wait_for 5 is_as_large "$pid"
 	[ "$(readlink "/proc/$pid/fd/"*)" = 'anon_inode:[pidfd]' ]
 	grep -q '^Seccomp:[[:space:]]*2$' "/proc/$pid/status"
 	grep -q '^Uid:[[:space:]]*65534' "/proc/$pid/status"
 	kill -9 "$(<"$(run_dir)/lbcache.pid")"
 	wait_for 5 is_over "$pid"
 	start_cache --backend 192.0.2.11:5000
-	pid=$(holders)
+	pid=$(holder)
 	stop_label lbcache
 	wait_for 5 is_over "$pid"
 	start_cache --backend 192.0.2.11:5000
@@ -516,6 +558,8 @@ check "request bodies pass through" bodies_pass_through
 check "variants by Vary" variants
 check "variants while one is revalidated" variants_while_revalidating
 check "1,000 requests for a cold page are one at the backend" a_cold_page_is_fetched_once
+check "each variant of a cold page is fetched once" each_variant_is_fetched_once
+check "an answer to Authorization is one fetch more for all others" somebodys_own_answer_lets_nobody_loose
 check "nobody queues behind a page that cannot be stored" nobody_queues_behind_what_cannot_be_stored
 check "a body is sent on while it comes" a_body_is_sent_while_it_comes
 check "requests that two could read differently are refused" bad_requests_are_refused

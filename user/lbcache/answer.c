@@ -9,46 +9,6 @@
 
 #include <string.h>
 
-static void attach(struct worker *worker, struct client *client, struct fill *fill)
-{
-	struct client **first = &fill->readers[worker->index];
-
-	(void)pthread_mutex_lock(&fill->lock);
-	client->segment = fill->first ? segment_ref(fill->first) : NULL;
-	(void)pthread_mutex_unlock(&fill->lock);
-	client->offset = 0;
-	client->fill = fill;
-	client->state = CLIENT_WAITING;
-	client->prev_reader = NULL;
-	client->next_reader = *first;
-	if (*first)
-		(*first)->prev_reader = client;
-	*first = client;
-	(void)__atomic_or_fetch(&fill->listeners, 1ull << worker->index, __ATOMIC_RELEASE);
-}
-
-/*
- * A fetch of its own; client->request stands. With a key it is for the memory, but nobody joins;
- * stale may be NULL.
- */
-static void fetch_alone(struct worker *worker, struct client *client, struct object *stale,
-			enum reason why)
-{
-	struct fill *fill = fill_new(worker, client->request, stale);
-	bool is_own = client->request->key.len == 0;
-
-	if (!fill) {
-		reply_error(worker, client, 503, true);
-		return;
-	}
-	fill->why = (uint8_t)why;
-	client->why = (uint8_t)why;
-	if (!is_own)
-		fill_list_alone(fill);
-	attach(worker, client, fill);
-	fetch_start(worker, fill, is_own ? client : NULL);
-}
-
 static bool copy_request(struct worker *worker, struct client *client, const char *data,
 			 const struct policy *policy, struct text key, uint64_t hash)
 {
@@ -67,7 +27,7 @@ static void pass(struct worker *worker, struct client *client, const char *data,
 	service_counters_of(worker, client->service)->passes++;
 	worker->counters.why[why]++;
 	if (copy_request(worker, client, data, policy, TEXT_NONE, 0))
-		fetch_alone(worker, client, NULL, why);
+		client_fetch_alone(worker, client, NULL, why);
 }
 
 static void hit(struct worker *worker, struct client *client, struct object *object,
@@ -99,7 +59,8 @@ static void refresh(struct worker *worker, struct client *client, const char *da
 
 	if (!request)
 		return;
-	fill = fill_join(worker, request, stale, &is_new, &object);
+	fill = fill_join(worker, request, stale, object_text(stale, stale->vary_names), &is_new,
+			 &object);
 	if (fill && is_new)
 		fetch_start(worker, fill, NULL);
 	fill_unref(fill);
@@ -123,11 +84,13 @@ static void miss(struct worker *worker, struct client *client, const char *data,
 	service_counters_of(worker, client->service)->misses++;
 	client->source = FROM_MISS;
 	if (query->policy->is_alone) {
-		fetch_alone(worker, client, stale, WHY_STORED);
+		client_fetch_alone(worker, client, stale, WHY_STORED);
 		object_unref(stale);
 		return;
 	}
-	fill = fill_join(worker, client->request, stale, &is_new, &object);
+	fill = fill_join(worker, client->request, stale,
+			 stale ? object_text(stale, stale->vary_names) : TEXT_NONE, &is_new,
+			 &object);
 	object_unref(stale);
 	if (object && !object->is_mark) {
 		worker->counters.misses--;
@@ -137,14 +100,14 @@ static void miss(struct worker *worker, struct client *client, const char *data,
 	}
 	if (!fill) { /* a mark, made since the look-up, or no memory */
 		object_unref(object);
-		fetch_alone(worker, client, NULL, WHY_REMEMBERED);
+		client_fetch_alone(worker, client, NULL, WHY_REMEMBERED);
 		return;
 	}
 	if (!is_new) {
 		worker->counters.collapsed++;
 		client->source = FROM_COLLAPSED;
 	}
-	attach(worker, client, fill);
+	client_await(worker, client, fill);
 	if (is_new && !second_ask(worker, fill))
 		fetch_start(worker, fill, NULL);
 	else if (!is_new)
@@ -252,107 +215,4 @@ void client_answer(struct worker *worker, struct client *client, const char *dat
 		reply_here(worker, client, &worker->head);
 	else
 		pass(worker, client, data, policy, why);
-}
-
-/* ---- when the fill goes on ------------------------------------------------------------------ */
-
-/* Whether a page that was fetched for another request also answers this one. */
-static bool is_same_variant(const struct client *client, struct text names, struct text stored,
-			    bool is_open)
-{
-	const struct request *request = client->request;
-	char values[VARY_MAX];
-	ssize_t len;
-
-	if (http_find(&request->head, HTTP_AUTHORIZATION) && !is_open)
-		return false;
-	len = vary_values(names, request->data, &request->head, request->policy, values);
-	return len >= 0 && text_is_same((struct text){ values, (size_t)len }, stored);
-}
-
-static bool is_for_me(const struct client *client, const struct fill *fill)
-{
-	const struct object *object = fill->object;
-
-	if (client->request == fill->request)
-		return true;
-	if (object)
-		return is_same_variant(client, object_text(object, object->vary_names),
-				       object_text(object, object->vary_values), object->is_open);
-	return fill->is_storing &&
-	       is_same_variant(client, (struct text){ fill->vary_names, fill->vary_names_len },
-			       (struct text){ fill->vary_values, fill->vary_values_len },
-			       fill->freshness.is_open);
-}
-
-/* Nothing queues behind a page that cannot be stored, or one that varies: each on its own. */
-static void release(struct worker *worker, struct client *client, enum reason why)
-{
-	client_leave_fill(worker, client);
-	client->source = FROM_MISS;
-	fetch_alone(worker, client, NULL, why);
-}
-
-static void take_object(struct worker *worker, struct client *client, struct fill *fill)
-{
-	struct object *object = object_ref(fill->object);
-
-	if (fill->is_second)
-		client->source = FROM_SECOND;
-	else if (fill->is_revalidated)
-		client->source = fill->has_failed ? FROM_STALE : FROM_REVALIDATED;
-	client_leave_fill(worker, client);
-	reply_object(worker, client, object, client->request->data, &client->request->head);
-}
-
-/* The backends are late: whom the stale copy fits gets it, and the fetch goes on without. */
-static void take_late(struct worker *worker, struct client *client, struct fill *fill)
-{
-	struct object *stale = late_take(worker, fill);
-
-	if (!stale)
-		return;
-	if (client->request != fill->request &&
-	    !is_same_variant(client, object_text(stale, stale->vary_names),
-			     object_text(stale, stale->vary_values), stale->is_open)) {
-		object_unref(stale);
-		return;
-	}
-	client->source = FROM_STALE;
-	client_leave_fill(worker, client);
-	reply_object(worker, client, stale, client->request->data, &client->request->head);
-}
-
-void client_progress(struct worker *worker, struct client *client)
-{
-	struct fill *fill = client->fill;
-	enum fill_state state;
-
-	/* Afterwards the client may wait for another fill. */
-	if (client->state == CLIENT_SENDING) {
-		if (!client->is_blocked)
-			client_send(worker, client);
-		return;
-	}
-	if (client->state != CLIENT_WAITING || !fill)
-		return;
-	(void)pthread_mutex_lock(&fill->lock);
-	state = fill->state;
-	(void)pthread_mutex_unlock(&fill->lock);
-	if (state == FILL_WAITING) {
-		if (__atomic_load_n(&fill->is_late, __ATOMIC_ACQUIRE))
-			take_late(worker, client, fill);
-		return;
-	}
-	if (state == FILL_FAILED && !fill->fields) {
-		reply_error(worker, client, fill->status, false);
-	} else if (!is_for_me(client, fill) || !client->segment) {
-		release(worker, client, (enum reason)fill->why);
-	} else if (fill->object && fill->is_revalidated) {
-		take_object(worker, client, fill);
-	} else if (client->is_patient && fill->object) {
-		take_object(worker, client, fill);
-	} else if (!client->is_patient || !fill->is_storing || state != FILL_BODY) {
-		reply_fill(worker, client);
-	}
 }

@@ -181,6 +181,7 @@ void client_begin(struct worker *worker, struct client *client, const char *data
 			     http_find(head, HTTP_IF_MODIFIED_SINCE);
 	client->is_chunked = client->has_chunk = client->is_last = client->has_body = false;
 	client->source = FROM_NONE;
+	client->gathered = 0;
 	client->body_framing = head->framing;
 	client->body_left = head->content_length;
 	client->body_chunked = (struct http_chunked){ 0 };

@@ -57,7 +57,8 @@ struct client {
 	bool is_partial; /* what is in holds no whole head */
 	bool is_stream;	 /* of a connection in HTTP/2: h2.h */
 	uint8_t source, why;
-	char *in; /* bytes not yet read */
+	uint8_t gathered; /* how often it waited for a fetch that was for others */
+	char *in;	  /* bytes not yet read */
 	size_t in_len;
 	/* the request's body, on its way to a backend */
 	uint8_t body_framing;
@@ -141,6 +142,17 @@ void client_drain(struct worker *worker, struct client *client);
 
 /* The request in worker->head at data. */
 void client_answer(struct worker *worker, struct client *client, const char *data);
+
+/* ---- await.c: waiting for a fetch ------------------------------------------------------------ */
+
+/* Takes over the reference. */
+void client_await(struct worker *worker, struct client *client, struct fill *fill);
+/*
+ * A fetch of its own; client->request stands. With a key it is for the memory, but nobody joins;
+ * stale may be NULL.
+ */
+void client_fetch_alone(struct worker *worker, struct client *client, struct object *stale,
+			enum reason why);
 /* Something happened to the fill that the client waits for. */
 void client_progress(struct worker *worker, struct client *client);
 

@@ -82,6 +82,7 @@ void fill_unref(struct fill *fill)
 	free(fill->head);
 	free(fill->fields);
 	free(fill->vary_values);
+	free((void *)(uintptr_t)fill->expected_values.at);
 	(void)pthread_mutex_destroy(&fill->lock);
 	free(fill);
 }
@@ -173,6 +174,45 @@ static bool is_same_page(const struct fill *fill, const struct request *request)
 	       text_is_same(fill->request->key, request->key);
 }
 
+/* Before its head has come, as far as is known: who is wrong then waits for another one. */
+static bool is_same_variant(struct fill *fill, const struct request *request)
+{
+	struct text names = { fill->expected_names, fill->expected_names_len };
+	struct text values = fill->expected_values;
+	char own[VARY_MAX];
+	ssize_t len;
+
+	(void)pthread_mutex_lock(&fill->lock);
+	if (fill->state == FILL_BODY && fill->is_storing) {
+		names = (struct text){ fill->vary_names, fill->vary_names_len };
+		values = (struct text){ fill->vary_values, fill->vary_values_len };
+	}
+	(void)pthread_mutex_unlock(&fill->lock);
+	if (!names.len)
+		return true;
+	len = vary_values(names, request->data, &request->head, request->policy, own);
+	return len >= 0 && text_is_same((struct text){ own, (size_t)len }, values);
+}
+
+/* Without memory for it nothing is expected. */
+static void expect(struct fill *fill, struct text names)
+{
+	const struct request *request = fill->request;
+	char values[VARY_MAX], *copy;
+	ssize_t len;
+
+	if (!names.len || names.len > VARY_NAMES_MAX)
+		return;
+	len = vary_values(names, request->data, &request->head, request->policy, values);
+	copy = len > 0 ? malloc((size_t)len) : NULL;
+	if (!copy)
+		return;
+	memcpy(copy, values, (size_t)len);
+	memcpy(fill->expected_names, names.at, names.len);
+	fill->expected_names_len = names.len;
+	fill->expected_values = (struct text){ copy, (size_t)len };
+}
+
 /* The page may have been stored between the look-up and the lock. */
 static struct object *find_fresh(struct worker *worker, struct request *request)
 {
@@ -202,7 +242,7 @@ static void link_locked(struct fill **first, struct fill *fill)
 }
 
 struct fill *fill_join(struct worker *worker, struct request *request, struct object *stale,
-		       bool *is_new, struct object **object)
+		       struct text names, bool *is_new, struct object **object)
 {
 	struct fill_table *table = worker->server->fills;
 	unsigned int i = (unsigned int)(request->hash % TABLE_SIZE);
@@ -212,7 +252,7 @@ struct fill *fill_join(struct worker *worker, struct request *request, struct ob
 	*is_new = false;
 	(void)pthread_mutex_lock(&table->bucket[i].lock);
 	for (fill = table->bucket[i].first; fill; fill = fill->next) {
-		if (!fill->is_alone && is_same_page(fill, request)) {
+		if (is_same_page(fill, request) && is_same_variant(fill, request)) {
 			(void)fill_ref(fill);
 			break;
 		}
@@ -223,6 +263,7 @@ struct fill *fill_join(struct worker *worker, struct request *request, struct ob
 		fill = fill_new(worker, request, stale);
 		if (fill) {
 			*is_new = true;
+			expect(fill, names);
 			link_locked(&table->bucket[i].first, fill);
 		}
 	}

@@ -38,6 +38,11 @@ struct fill {
 	struct fetch *fetch;	 /* the owner's, NULL once it has ended */
 	struct request *request; /* that began it */
 	struct object *stale;	 /* that it revalidates */
+	/* What the answer is thought to vary by, and this request's values; empty: nothing known.
+	 */
+	char expected_names[VARY_NAMES_MAX];
+	size_t expected_names_len;
+	struct text expected_values;
 	/* from here on under the lock, until the state says that they stay */
 	enum fill_state state;
 	uint16_t status; /* of the response; of a failure what to answer: 502 or 504 */
@@ -96,12 +101,13 @@ enum fill_answer fill_read(struct fill *fill, struct segment **segment, uint32_t
 struct fill_table *fill_table_new(void);
 void fill_table_free(struct fill_table *table);
 /*
- * The fill under way for the request's key with a reference, or a new one of the worker that is
+ * The fill under way for the request's page with a reference, or a new one of the worker that is
  * listed; *is_new says which. NULL with *object set (a reference) if the page was stored meanwhile,
- * NULL without when out of memory.
+ * NULL without when out of memory. names: what the page is known to vary by, as vary_names() has
+ * it: then those of other variants do not join.
  */
 struct fill *fill_join(struct worker *worker, struct request *request, struct object *stale,
-		       bool *is_new, struct object **object);
+		       struct text names, bool *is_new, struct object **object);
 /* One that purges are to find, and nobody is to join. */
 void fill_list_alone(struct fill *fill);
 /* No one joins any more. */

@@ -38,11 +38,17 @@ enum reason {
 	WHY_TOO_SLOW,
 	WHY_BROKEN,
 	WHY_REMEMBERED,
+	WHY_LONG_REQUEST,
 	WHY_COUNT,
 };
 
 const char *reason_word(enum reason reason); /* for Cache-Status and metrics */
 const char *reason_text(enum reason reason); /* for people */
+/* It is of one request, and says nothing of the page. */
+static inline bool reason_is_own(enum reason reason)
+{
+	return reason == WHY_AUTHORIZATION || reason == WHY_LONG_REQUEST;
+}
 
 struct freshness {
 	uint32_t age_ms; /* corrected initial age, RFC 9111 4.2.3 */

@@ -37,26 +37,24 @@ static struct object_parts parts_of(const struct worker *worker, const struct fi
 	};
 }
 
-/* What the response varies by, with this request's values; -E2BIG: not storable. */
-static int read_vary(struct fill *fill, const char *data, const struct http_head *head)
+/* What the response varies by, with this request's values; WHY_STORED if both have room. */
+static enum reason read_vary(struct fill *fill, const char *data, const struct http_head *head)
 {
 	const struct request *request = fill->request;
 	ssize_t len = vary_names(data, head, fill->vary_names);
 	char values[VARY_MAX];
 
 	if (len <= 0)
-		return (int)len;
+		return len ? WHY_VARY : WHY_STORED;
 	fill->vary_names_len = (size_t)len;
 	len = vary_values((struct text){ fill->vary_names, fill->vary_names_len }, request->data,
 			  &request->head, request->policy, values);
-	if (len < 0)
-		return (int)len;
-	fill->vary_values = malloc((size_t)len + 1);
+	fill->vary_values = len < 0 ? NULL : malloc((size_t)len + 1);
 	if (!fill->vary_values)
-		return -ENOMEM;
+		return WHY_LONG_REQUEST;
 	memcpy(fill->vary_values, values, (size_t)len);
 	fill->vary_values_len = (size_t)len;
-	return 0;
+	return WHY_STORED;
 }
 
 static enum reason judge(struct worker *worker, struct fill *fill, const char *data,
@@ -81,9 +79,7 @@ static enum reason judge(struct worker *worker, struct fill *fill, const char *d
 	if (why == WHY_STORED && head->framing == HTTP_BODY_LENGTH &&
 	    head->content_length > worker->server->limits.object)
 		why = WHY_TOO_LARGE;
-	if (why == WHY_STORED && read_vary(fill, data, head))
-		why = WHY_VARY;
-	return why;
+	return why == WHY_STORED ? read_vary(fill, data, head) : why;
 }
 
 /* The next ones for this page do not queue. */
@@ -92,9 +88,7 @@ static void put_mark(struct worker *worker, const struct fill *fill, enum reason
 	const struct request *request = fill->request;
 	struct object *mark;
 
-	/* A fault, or one request's own Authorization, says nothing of the page. */
-	if (request->key.len == 0 || why == WHY_BROKEN || why == WHY_AUTHORIZATION ||
-	    fill->status >= 500)
+	if (request->key.len == 0 || why == WHY_BROKEN || reason_is_own(why) || fill->status >= 500)
 		return;
 	mark = object_new_mark(request->service->number, request->hash, request->key, why,
 			       worker->now_ms + MARK_MS);

@@ -31,6 +31,8 @@ static const struct {
 	[WHY_TOO_SLOW] = { "too-slow", "the response came slower than 240 bytes a second" },
 	[WHY_BROKEN] = { "broken", "the backend broke off or lied about its response" },
 	[WHY_REMEMBERED] = { "remembered", "an earlier response could not be stored" },
+	[WHY_LONG_REQUEST] = { "long-request", "the request says more than 4 KiB in the fields "
+					       "that the page varies by" },
 };
 
 const char *reason_word(enum reason reason)
