@@ -119,7 +119,11 @@ $(B)/tests/commit_bench: tests/bench/commit_bench.c tests/datapath/world.c tests
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) -Itests/datapath $(CFLAGS) $(filter %.c,$^) $(B)/liblb.a -o $@ $(LIBS) -lcmocka
 
-check-tests: all $(FUZZERS) $(UNIT_TESTS) $(DATAPATH_TESTS)
+$(B)/tests/insns: tests/kernels/insns.c
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(CFLAGS) $< -o $@
+
+check-tests: all $(FUZZERS) $(UNIT_TESTS) $(DATAPATH_TESTS) $(B)/tests/insns
 
 demo:
 	scripts/setup demo

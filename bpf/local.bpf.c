@@ -147,8 +147,12 @@ LB_INLINE bool lb_has_link_header(struct __sk_buff *skb, void *data, void *data_
 	       link == *(__u64 *)data;
 }
 
-LB_INLINE long lb_walk_skb(struct __sk_buff *skb, void *data, void *data_end)
+/* As lb_walk(). Global, so that the verifier forgets by which way the offsets were found. */
+__noinline long lb_walk_skb(struct __sk_buff *skb)
 {
+	void *data = (void *)(long)skb->data;
+	void *data_end = (void *)(long)skb->data_end;
+
 	if (lb_has_link_header(skb, data, data_end))
 		return lb_walk(data, data_end);
 	if (skb->protocol == bpf_htons(ETH_P_IP))
@@ -168,9 +172,9 @@ LB_INLINE bool lb_is_service_packet(struct __sk_buff *skb, struct lb_ctx *ctx)
 
 	if (skb->data_end - skb->data < pull && bpf_skb_pull_data(skb, pull))
 		return false;
+	walk = lb_walk_skb(skb);
 	data = (void *)(long)skb->data;
 	data_end = (void *)(long)skb->data_end;
-	walk = lb_walk_skb(skb, data, data_end);
 	control = bpf_map_lookup_elem(&lb_control, &zero);
 	if (walk < 0 || lb_place(&ctx->pkt, data, data_end, walk) || !control ||
 	    lb_parse(&ctx->pkt))
