@@ -200,16 +200,18 @@ static int set(const struct lbctl *ctl, struct words *words)
 	return code;
 }
 
+/* hint: the number of the backend shown last; the next one's is most often one more. */
 static void list_service(const struct session *session, const struct lb_service_config *service,
-			 struct table *table, json_t *array)
+			 __u32 *hint, struct table *table, json_t *array)
 {
 	for (unsigned int i = 0; i < service->backend_count; i++) {
 		const struct lb_backend_config *backend = &service->backends[i];
 		struct lb_backend_health health = { 0 };
-		__u32 hint = ~0u;
-		bool is_known = !lb_get_health(session->lb, service->name, &backend->addr,
-					       lb_backend_port(service, backend), &hint, &health);
+		bool is_known;
 
+		(*hint)++;
+		is_known = !lb_get_health(session->lb, service->name, &backend->addr,
+					  lb_backend_port(service, backend), hint, &health);
 		if (array)
 			(void)json_array_append_new(
 				array, health_json(service, backend, is_known ? &health : NULL));
@@ -227,6 +229,7 @@ static int list(const struct lbctl *ctl, struct words *words)
 	json_t *array = NULL;
 	bool has_checks = false;
 	int code = words_end(words);
+	__u32 hint = ~0u;
 
 	if (!code)
 		code = session_begin(&session, ctl, false);
@@ -244,7 +247,7 @@ static int list(const struct lbctl *ctl, struct words *words)
 		if (only && only != service)
 			continue;
 		has_checks |= lb_health_is_on(&service->health);
-		list_service(&session, service, table, array);
+		list_service(&session, service, &hint, table, array);
 	}
 	code = ctl->is_json ? print_json(array) : print_table(table);
 	if (has_checks && !lb_daemon_is_running(session.lb))
