@@ -83,6 +83,46 @@ is_warm() {
 	hit "http://[$VIP6]/"
 }
 
+# page WORDS…: of the service with a server that can be made to wait.
+page() {
+	from client 30 curl -sSf "$@" "http://$VIP4:8080/h/changed"
+}
+
+# rendered COUNT [PREFIX]
+rendered() {
+	[ "$(from s1 10 curl -sS "http://127.0.0.1:5100/count${2:-}/h/changed")" = "$1" ]
+}
+
+is_new() {
+	[ "$(page)" = "/h/changed 2" ]
+}
+
+# A change that is on its way to the server when another process takes over is heard of there.
+change_under_way() {
+	local change old
+
+	old=$(pid_of cache3)
+	wait_for 5 hit "http://$VIP4:8080/h/changed"
+	page -X PUT -d gate >"$WORK/change" &
+	change=$!
+	wait_for 5 rendered 1 /post
+	start cache4 --threads 2 --take-over
+	wait_for 10 serves cache4
+	echo "the page should have come along"
+	wait_for 5 hit "http://$VIP4:8080/h/changed"
+	rendered 1
+	echo "the old one should wait for the change"
+	! is_gone "$old" || return 1
+	from s1 10 curl -sS -o /dev/null http://127.0.0.1:5100/open
+	wait "$change"
+	[ "$(<"$WORK/change")" = gate ]
+	echo "the page should be asked for anew"
+	wait_for 5 is_new
+	rendered 2
+	wait_for 10 is_gone "$old"
+	hit "http://$VIP4:8080/h/changed"
+}
+
 # Also the rules: the keeper of the new one follows the document.
 is_followed() {
 	lb cache rule web / pass
@@ -93,7 +133,7 @@ is_followed() {
 
 no_socket_stays() {
 	[ -S "$(control_path)" ]
-	stop_label cache3
+	stop_label cache4
 	wait_for 5 eval "[ ! -e $(control_path) ]"
 	from client 10 curl -sSf -o /dev/null "http://$VIP4/"
 }
@@ -101,11 +141,15 @@ no_socket_stays() {
 main() {
 	start_scenario
 	start_all_nginx
+	start_in s1 pages "$PYTHON" "$TESTS/servers/pages.py" s1 5100
 	attach_all native
 	warm_up
 	add_web web 4 nat 80 1 1 1
 	add_web web6 6 fullnat 80 1 1 1
+	lb service add pages tcp "$VIP4:8080" mode fullnat
+	lb backend add pages 192.0.2.11:5100
 	lb cache on web ttl 600s
+	lb cache on pages ttl 600s
 	lb cache on web6 ttl 600s
 	# shellcheck disable=SC2086  # words
 	start cache0 ${WORKERS[0]} --take-over
@@ -114,6 +158,7 @@ main() {
 	wait_for 5 hit "http://[$VIP6]/"
 	check "three take over under load: no connection and no request fails" take_over
 	check "all of one page, and the cache is warm" is_warm
+	check "a change under way at the old one is heard of by the new one" change_under_way
 	check "the last one follows the document" is_followed
 	check "a clean end removes the control socket" no_socket_stays
 }

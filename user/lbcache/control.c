@@ -331,17 +331,13 @@ static void *run(void *arg)
 		int fd = accept4(control->fd, NULL, NULL, SOCK_CLOEXEC);
 
 		if (fd >= 0) {
-			bool is_served = serve(control->server, fd);
-
-			if (!is_served) { /* before the other one hears the end of it */
-				(void)close(control->fd);
+			if (!serve(control->server, fd)) {
+				(void)close(control->fd); /* before the other one hears of it */
 				metrics_stop();
-			}
-			(void)close(fd);
-			if (!is_served) {
-				handover_drain(control->server);
+				handover_drain(control->server, fd);
 				return NULL;
 			}
+			(void)close(fd);
 		} else if (errno != EINTR && errno != ECONNABORTED) {
 			(void)usleep(100000); /* out of descriptors, perhaps */
 		}

@@ -184,6 +184,7 @@ bool handover_give(struct server *server, int fd)
 	int ret;
 
 	be_patient(fd);
+	handover_news_begin();
 	joined = join_sockets(&listeners, &has_v6);
 	for (unsigned int i = 0; i < server->service_count; i++)
 		listeners += server->services[i].listener_count;
@@ -199,23 +200,29 @@ bool handover_give(struct server *server, int fd)
 		for (unsigned int n = 0; n < service->listener_count && !ret; n++)
 			ret = send_listener(fd, &service->listen, service->listeners[n]);
 	}
-	return !ret && !receive_all(fd, &word, 1);
+	if (!ret && !receive_all(fd, &word, 1))
+		return true;
+	handover_news_end();
+	return false;
 }
 
-void handover_drain(struct server *server)
+void handover_drain(struct server *server, int fd)
 {
 	const struct timespec pause = { .tv_nsec = 100000000 };
 	struct counters sum;
 
 	__atomic_store_n(&server->is_draining, true, __ATOMIC_RELAXED);
+	(void)send_all(fd, "\n", 1);
 	for (unsigned int i = 0; i < server->worker_count; i++)
 		worker_wake(server->workers[i]);
 	for (unsigned int i = 0; i < 10 * PATIENCE_S; i++) {
+		handover_news_send(fd);
 		(void)nanosleep(&pause, NULL);
 		server_sum(server, &sum);
 		if (sum.active == 0)
 			break;
 	}
+	handover_news_send(fd);
 	(void)pthread_kill(server->main_thread, SIGTERM);
 }
 
@@ -338,14 +345,17 @@ int handover_take(struct server *server, const char *path, int *out)
 	return 0;
 }
 
-int handover_end(int fd)
+int handover_end(struct server *server, int fd)
 {
-	char end;
+	char word;
 	int ret = send_all(fd, "\n", 1);
 
-	/* It closes once it has let go of its control socket. */
-	if (!ret && recv(fd, &end, 1, 0) != 0)
-		ret = -EPROTO;
-	(void)close(fd);
-	return ret;
+	/* Once it has let go of its control socket, unless it has ended already. */
+	if (!ret)
+		ret = receive_all(fd, &word, 1);
+	if (!ret)
+		ret = handover_listen(server, fd);
+	if (ret)
+		(void)close(fd);
+	return ret == -EPIPE ? 0 : ret;
 }

@@ -15,12 +15,29 @@
  * there.
  */
 int handover_take(struct server *server, const char *path, int *out);
-/* The new one takes clients: the old one shall not any more. Takes the connection. */
-int handover_end(int fd);
+/*
+ * The new one takes clients: the old one shall not any more. Takes the connection, over which it
+ * hears from then on what becomes outdated there.
+ */
+int handover_end(struct server *server, int fd);
 
 /* The old one, asked over fd. True if the new one took over. */
 bool handover_give(struct server *server, int fd);
-/* Then: ends this process with its last client, or when that takes long. */
-void handover_drain(struct server *server);
+/* Then, without its control socket: ends this process with its last client, or when that takes
+ * long. */
+void handover_drain(struct server *server, int fd);
+
+/* ---- handover_news.c: what becomes outdated meanwhile -----------------------------------------
+ */
+
+/* From any thread of the old one: this page is purged. Nothing where nobody takes over. */
+void handover_tell(const struct service *service, struct text key);
+/* From now on it is kept for the new one; then sent, as far as it goes, by each call; or dropped.
+ */
+void handover_news_begin(void);
+void handover_news_send(int fd);
+void handover_news_end(void);
+/* The new one hears it until the old one ends. Takes the connection; -errno: it does not. */
+int handover_listen(struct server *server, int fd);
 
 #endif

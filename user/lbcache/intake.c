@@ -5,6 +5,7 @@
  */
 #include "conditional.h"
 #include "fetch.h"
+#include "handover.h"
 #include "location.h"
 #include "second.h"
 
@@ -104,6 +105,7 @@ static void purge(struct worker *worker, const struct service *service, struct t
 	(void)fill_outdate_key(worker->server->fills, service->number, hash, key);
 	(void)store_purge_key(store, service->number, hash, key, 0);
 	second_forget(worker, service, key);
+	handover_tell(service, key);
 }
 
 static void purge_location(struct worker *worker, const struct fill *fill, const char *data,

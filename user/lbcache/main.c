@@ -196,7 +196,7 @@ int main(int argc, char **argv)
 	if (ret)
 		return refuse("joining the datapath", -ret);
 	if (before >= 0) {
-		ret = handover_end(before);
+		ret = handover_end(server, before);
 		if (ret)
 			return refuse("--take-over", -ret);
 	}

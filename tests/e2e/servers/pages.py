@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Pages for the cache's tests: pages.py NAME PORT. What a page does stands in its path:
 
-/count/PATH   how often PATH was rendered      /peak   most requests at one time since the last /peak
+/count/PATH   how often PATH was rendered (/count/post/PATH: changed)      /peak   most requests at one time since the last /peak
 /h/...?NAME=VALUE&...  has these fields; body=N bytes, sleep=S seconds, status=N, size=N random bytes
 /echo the request's head and body   /gate  half a body, the rest after /open   /ws an upgrade, echoed
+POST, PUT and DELETE are answered with what was sent; where that is "gate", after /open
 /liar/KIND    answers that are wrong in one way each
 """
 import random
@@ -152,7 +153,13 @@ class Handler(BaseHTTPRequestHandler):
     do_HEAD = do_GET
 
     def do_POST(self):
-        self.answer(200, [], self.body())
+        with lock:
+            name = "/post" + self.path
+            counts[name] = counts.get(name, 0) + 1
+        body = self.body()
+        if body == b"gate":
+            gate.wait(20)
+        self.answer(200, [], body)
 
     do_PUT = do_DELETE = do_POST
 
