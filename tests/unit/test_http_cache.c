@@ -329,6 +329,8 @@ static void rfc9111_4_1_vary(void **state)
 	are_values("", "\n\n");
 	are_values("Accept-Encoding: gzip, deflate, br;q=0\r\n", "deflate,gzip,identity,\n\n");
 	are_values("accept-encoding: DEFLATE ;q=0.5,gzip\r\n", "deflate,gzip,identity,\n\n");
+	are_values("X-A:\r\n", "\n,\n");
+	are_values("X-A: ,\r\nX-A:\r\n", "\n,\n");
 	are_values("X-A: a ,b\r\nX-A: c\r\n", "\na,b,c,\n");
 }
 

@@ -180,11 +180,15 @@ static int64_t lifetime_seconds(const struct policy *policy, const struct respon
 	return policy->ttl ? (int64_t)policy->ttl : heuristic_seconds(facts);
 }
 
-/* RFC 9111 4.1; also what lbcache writes itself, and for each client anew, has no variants. */
+/*
+ * RFC 9111 4.1; also what lbcache writes itself, and not from the key alone, has no variants. What
+ * stays behind (passing.h) is absent for all, and X-Forwarded-Proto is the key's scheme.
+ */
 static bool varies_by_client(const struct response_facts *facts)
 {
-	static const char *const names[] = { "*", "forwarded", "via", "x-forwarded-for",
-					     "x-forwarded-proto" };
+	static const char *const names[] = {
+		"*", "forwarded", "via", "x-forwarded-for", "if-none-match", "if-modified-since"
+	};
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
 		if (http_has_member(facts->data, facts->head, HTTP_VARY, names[i]))

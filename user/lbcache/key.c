@@ -273,6 +273,8 @@ static ssize_t put_values(struct text name, const char *data, const struct http_
 {
 	const bool is_coding = text_is(name, "accept-encoding");
 	struct accepted accepted = { 0 };
+	const size_t begin = at;
+	bool is_present = false;
 	struct text list, member;
 
 	for (unsigned int i = 0; i < request->field_count; i++) {
@@ -281,6 +283,7 @@ static ssize_t put_values(struct text name, const char *data, const struct http_
 		if (!text_is_same_word(http_text(data, field->name), name) ||
 		    !field_passes(data, request, field, policy, true))
 			continue;
+		is_present = true;
 		list = http_text(data, field->value);
 		if (is_coding) {
 			ssize_t ret = take_codings(list, &accepted, buf, at);
@@ -297,7 +300,14 @@ static ssize_t put_values(struct text name, const char *data, const struct http_
 			buf[at++] = ',';
 		}
 	}
-	return is_coding ? put_accepted(&accepted, buf, at) : (ssize_t)at;
+	if (is_coding)
+		return put_accepted(&accepted, buf, at);
+	if (is_present && at == begin) { /* empty is not absent */
+		if (at >= VARY_MAX)
+			return -E2BIG;
+		buf[at++] = ',';
+	}
+	return (ssize_t)at;
 }
 
 ssize_t vary_values(struct text names, const char *data, const struct http_head *request,

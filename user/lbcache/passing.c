@@ -19,8 +19,9 @@ static const char *const overrides[] = {
  * itself, come here only in the spelling below.
  */
 static const char *const addresses[] = {
-	"x-forwarded-host", "x-forwarded-port", "x-forwarded-server",
-	"x-host",	    "x-forwarded-for",	"x-forwarded-proto",
+	"x-forwarded-host", "x-forwarded-port",	  "x-forwarded-server", "x-forwarded-scheme",
+	"x-forwarded-ssl",  "x-forwarded-prefix", "x-url-scheme",	"x-scheme",
+	"x-host",	    "x-forwarded-for",	  "x-forwarded-proto",
 };
 
 /* CGI and WSGI cannot tell X_Host from X-Host. */
