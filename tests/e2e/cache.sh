@@ -409,6 +409,29 @@ bad_words() {
 	start_cache --backend 192.0.2.11:5000
 }
 
+# Refused before anything is opened.
+bad_options() {
+	local words expected text
+
+	while IFS='|' read -r words expected; do
+		# shellcheck disable=SC2086  # several words
+		! text=$(in_ns lb timeout 10 "$LBCACHE" --listen 127.0.0.1:8099 --backend 192.0.2.11:5000 \
+			--control "$WORK/none" $words 2>&1) || {
+			echo "'$words' is taken"
+			return 1
+		}
+		[[ $text == "lbcache: $expected"* && $(wc -l <<<"$text") = 1 && ! -e $WORK/none ]] || {
+			echo "'$words': $text"
+			return 1
+		}
+	done <<-WORDS
+		--user nosuch|user 'nosuch' does not exist; name another one
+		--object 300M|--object is more than a quarter of --memory
+		--memory 8M --object 3M|--object is more than a quarter of --memory
+		--memory 5|--memory is not possible, expected bytes
+	WORDS
+}
+
 it_is_nobody() {
 	local file
 
@@ -569,6 +592,7 @@ check "purging by URL, prefix and tag, hard and soft" purging
 check "figures, hot pages, and why" figures
 check "figures for Prometheus" metrics
 check "bad words get one clear line" bad_words
+check "options that cannot be get one clear line" bad_options
 check "HTTP/1.0 clients" old_clients
 check "upgrades pass through" upgrades_pass_through
 check "a slow head is ended" slow_heads_are_ended

@@ -211,7 +211,8 @@ void client_answer(struct worker *worker, struct client *client, const char *dat
 
 	if (why == WHY_STORED)
 		look_up(worker, client, data, policy);
-	else if (max_forwards_read(data, &worker->head, &left) && !left)
+	else if (worker->head.method == HTTP_M_TRACE ||
+		 (max_forwards_read(data, &worker->head, &left) && !left))
 		reply_here(worker, client, &worker->head);
 	else
 		pass(worker, client, data, policy, why);

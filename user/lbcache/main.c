@@ -37,6 +37,13 @@ static int refuse(const char *what, int error)
 	return 1;
 }
 
+static int refuse_user(const char *user, int error)
+{
+	(void)fprintf(stderr, "lbcache: user '%s' %s; name another one with '--user'\n", user,
+		      error == ESRCH ? "does not exist" : strerror(error));
+	return 1;
+}
+
 /* The control socket's place is the instance's; entering it also enters its namespace. */
 static int enter_instance(struct options *options)
 {
@@ -152,6 +159,9 @@ int main(int argc, char **argv)
 	int ret, before = -1;
 
 	options_read(argc, argv, &options);
+	ret = rights_look(options.user);
+	if (ret)
+		return refuse_user(options.user, -ret);
 	if (enter_instance(&options))
 		return 1;
 	raise_descriptors(&options);

@@ -192,6 +192,7 @@ static void take_limit(int letter, struct options *out)
 		out->limits.memory = read_bytes("--memory", 1u << 20);
 		break;
 	case O_OBJECT:
+		out->is_object_said = true;
 		out->limits.object = read_bytes("--object", 1024);
 		break;
 	case O_CONNECTIONS:
@@ -318,6 +319,12 @@ void options_read(int argc, char **argv, struct options *out)
 	if (!out->is_joined && !out->backend_count)
 		refuse("--backend is missing: there is nobody to fetch from");
 	/* A page may not push all others out. */
-	if (out->limits.object > out->limits.memory / 4)
+	if (out->limits.object > out->limits.memory / 4) {
+		if (out->is_object_said)
+			refuse("--object is more than a quarter of --memory, so one page would "
+			       "push "
+			       "all others out: give at most %llu, or more --memory",
+			       (unsigned long long)out->limits.memory / 4);
 		out->limits.object = out->limits.memory / 4;
+	}
 }

@@ -8,7 +8,7 @@
 
 struct options {
 	const char *netns, *log_path, *control_path, *user;
-	bool is_log_json, is_taking_over;
+	bool is_log_json, is_taking_over, is_object_said;
 	bool is_joined;	    /* to the datapath */
 	bool is_inheriting; /* its listening sockets from systemd */
 	unsigned int threads;

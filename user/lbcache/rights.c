@@ -116,16 +116,31 @@ static int filter_calls(void)
 	return ret;
 }
 
-static int become(const char *name)
+static int find_user(const char *name, const struct passwd **out)
 {
-	const struct passwd *user;
-
 	errno = 0;
 	/* No other thread asks. */
 	/* cppcheck-suppress getpwnamCalled */
-	user = getpwnam(name);
-	if (!user)
-		return errno ? -errno : -ESRCH;
+	*out = getpwnam(name);
+	if (*out)
+		return 0;
+	return errno ? -errno : -ESRCH;
+}
+
+int rights_look(const char *user)
+{
+	const struct passwd *found;
+
+	return geteuid() ? 0 : find_user(user, &found);
+}
+
+static int become(const char *name)
+{
+	const struct passwd *user;
+	int ret = find_user(name, &user);
+
+	if (ret)
+		return ret;
 	if (setgroups(0, NULL) || setresgid(user->pw_gid, user->pw_gid, user->pw_gid) ||
 	    setresuid(user->pw_uid, user->pw_uid, user->pw_uid))
 		return -errno;
