@@ -89,6 +89,12 @@ rules_are_followed() {
 	wait_for 5 has client "$url/h/page/account" 'cache-status: .*detail=rule'
 	wait_for 5 has client "$url/h/page/account/logo" 'cache-status: lbcache; hit; ttl=3[56][0-9][0-9]'
 	lb cache rule pages /h/page/account del
+	echo "what was not kept for want of a time is, once there is one"
+	lb cache rule pages /h/page/timeless ttl 0s
+	wait_for 5 has client "$url/h/page/timeless" 'cache-status: .*fwd=bypass.*detail=no-freshness'
+	lb cache rule pages /h/page/timeless ttl 1h
+	wait_for 5 has client "$url/h/page/timeless" 'cache-status: lbcache; hit; ttl=3[56][0-9][0-9]'
+	lb cache rule pages /h/page/timeless del
 	wait_for 5 has client "$url/h/page/account" 'cache-status: lbcache; hit; ttl=[0-9]?[0-9]$'
 }
 

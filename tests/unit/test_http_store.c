@@ -171,18 +171,22 @@ static void variants_live_side_by_side(void **state)
 
 static void marks_end_and_are_replaced(void **state)
 {
+	const struct policy other = { .ttl = 1 };
 	struct store *store = store_new(1 << 20);
 	uint64_t hash = key_hash("k", 1, 1, store_seed(store));
 	struct object *found;
 
 	(void)state;
-	assert_true(store_put(
-		store, object_new_mark(1, hash, (struct text){ "k", 1 }, WHY_PRIVATE, 5001)));
+	assert_true(store_put(store, object_new_mark(1, hash, (struct text){ "k", 1 }, WHY_PRIVATE,
+						     &policy, 5001)));
 	found = find(store, "k", "");
 	assert_true(found && found->is_mark && found->why == WHY_PRIVATE);
 	object_unref(found);
-	assert_true(store_put(
-		store, object_new_mark(1, hash, (struct text){ "k", 1 }, WHY_PRIVATE, 5000)));
+	assert_true(store_put(store, object_new_mark(1, hash, (struct text){ "k", 1 },
+						     WHY_NO_FRESHNESS, &other, 5001)));
+	assert_null(find(store, "k", "")); /* as rules were before */
+	assert_true(store_put(store, object_new_mark(1, hash, (struct text){ "k", 1 }, WHY_PRIVATE,
+						     &policy, 5000)));
 	assert_null(find(store, "k", ""));
 	assert_true(store_put(store, make(store, "k", "", NULL, 1)));
 	found = find(store, "k", "");

@@ -147,12 +147,6 @@ static void from_memory(struct worker *worker, struct client *client, const char
 	}
 }
 
-/* A page that is not stored, and no rule has come since that would store it. */
-static bool is_marked(const struct object *object, const struct policy *policy)
-{
-	return object->is_mark && !(object->why == WHY_SET_COOKIE && policy->is_set_cookie_cut);
-}
-
 static void look_up(struct worker *worker, struct client *client, const char *data,
 		    const struct policy *policy)
 {
@@ -186,12 +180,12 @@ static void look_up(struct worker *worker, struct client *client, const char *da
 			return;
 		}
 	}
-	if (object && is_marked(object, policy)) {
+	if (object && object->is_mark) {
 		enum reason why = (enum reason)object->why;
 
 		object_unref(object);
 		pass(worker, client, data, policy, why);
-	} else if (object && !object->is_mark) {
+	} else if (object) {
 		from_memory(worker, client, data, &query, object);
 	} else if (client->is_heading) {
 		object_unref(object);

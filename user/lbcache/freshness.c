@@ -4,6 +4,7 @@
  * Where a directive is malformed the safer reading holds. Knows no clock and no store.
  */
 #include "freshness.h"
+#include "key.h"
 
 #include <errno.h>
 #include <string.h>
@@ -11,6 +12,14 @@
 void policy_init(struct policy *policy)
 {
 	*policy = (struct policy){ .stale_error = 86400 };
+}
+
+uint64_t policy_digest(const struct policy *policy)
+{
+	const uint32_t parts[] = { policy->ttl, policy->negative_ttl, policy->stale_while,
+				   policy->is_set_cookie_cut, policy->is_cookie_ignored };
+
+	return key_hash((const char *)parts, sizeof(parts), 0, 0);
 }
 
 /* delta-seconds; one that cannot be read counts as 0: already stale (RFC 9111 4.2.1). */

@@ -92,7 +92,7 @@ static void put_mark(struct worker *worker, const struct fill *fill, enum reason
 	if (request->key.len == 0 || why == WHY_BROKEN || reason_is_own(why) || fill->status >= 500)
 		return;
 	mark = object_new_mark(request->service->number, request->hash, request->key, why,
-			       worker->now_ms + MARK_MS);
+			       request->policy, worker->now_ms + MARK_MS);
 	if (mark)
 		(void)store_put(worker->server->store, mark);
 }

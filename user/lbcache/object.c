@@ -225,7 +225,7 @@ struct object *object_new(const struct object_parts *parts)
 }
 
 struct object *object_new_mark(uint32_t service, uint64_t hash, struct text key, enum reason why,
-			       uint64_t until_ms)
+			       const struct policy *policy, uint64_t until_ms)
 {
 	struct object *object = allocate(key.len, service, hash);
 	size_t at = 0;
@@ -234,6 +234,7 @@ struct object *object_new_mark(uint32_t service, uint64_t hash, struct text key,
 		return NULL;
 	object->is_mark = true;
 	object->why = (uint8_t)why;
+	object->judged_by = policy_digest(policy);
 	object->fresh_until_ms = until_ms;
 	object->key = add_text(object, &at, key);
 	return object;

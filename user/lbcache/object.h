@@ -21,8 +21,9 @@ struct object {
 	struct object *newer, *older; /* of the queue; the store's */
 	_Atomic bool is_used;	      /* since the queue's hand passed */
 	bool is_linked;
-	bool is_mark; /* no response: "do not queue behind this key", and why */
-	uint8_t why;  /* enum reason, of a mark */
+	bool is_mark;	    /* no response: "do not queue behind this key", and why */
+	uint8_t why;	    /* enum reason, of a mark */
+	uint64_t judged_by; /* of a mark: policy_digest() */
 	uint16_t status;
 	bool no_cache, must_revalidate, is_open;
 	time_t stored_at;			 /* wall clock, for people */
@@ -70,9 +71,9 @@ struct object_parts {
 
 /* With room for the body, to be filled by the caller before it is shown; NULL: out of memory. */
 struct object *object_new(const struct object_parts *parts);
-/* "This key's responses are not stored, because why". */
+/* "This key's responses are not stored, because why", as long as the policy judges alike. */
 struct object *object_new_mark(uint32_t service, uint64_t hash, struct text key, enum reason why,
-			       uint64_t until_ms);
+			       const struct policy *policy, uint64_t until_ms);
 /*
  * The head of the old page with the fields of a 304 in place of its own of the same names (RFC 9111
  * 3.2), as bytes to be freed, and parsed; parts as of the 304. NULL: too large, or no memory.

@@ -21,5 +21,7 @@ struct policy {
 };
 
 void policy_init(struct policy *policy);
+/* Of all that decides whether a response is stored. */
+uint64_t policy_digest(const struct policy *policy);
 
 #endif

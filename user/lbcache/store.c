@@ -165,6 +165,13 @@ static bool is_fitting(const struct object *object, const struct store_query *qu
 					(struct text){ values, (size_t)len });
 }
 
+/* Rules that have come since may store the page. */
+static bool is_in_force(const struct object *mark, const struct store_query *query)
+{
+	return mark->fresh_until_ms > query->now_ms &&
+	       mark->judged_by == policy_digest(query->policy);
+}
+
 struct object *store_find(struct store *store, const struct store_query *query)
 {
 	pthread_mutex_t *lock = lock_of(store, query->hash);
@@ -174,8 +181,7 @@ struct object *store_find(struct store *store, const struct store_query *query)
 	for (object = *bucket_of(store, query->hash); object; object = object->next) {
 		if (!is_key(object, query->service, query->hash, query->key))
 			continue;
-		if (object->is_mark ? object->fresh_until_ms > query->now_ms
-				    : is_fitting(object, query)) {
+		if (object->is_mark ? is_in_force(object, query) : is_fitting(object, query)) {
 			found = object_ref(object);
 			break;
 		}
