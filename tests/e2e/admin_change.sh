@@ -377,11 +377,16 @@ by_token() {
 
 # ---- trouble -----------------------------------------------------------------------------------
 
-# Another command has the lock for so many seconds.
+# Another command has the lock, until it is let go.
 hold_lock() {
-	flock -o "$RUN/lock" sleep "$1" &
+	flock --no-fork "$RUN/lock" sleep 60 &
 	HOLDER=$!
-	sleep 0.3
+	wait_for 5 is_held "$RUN/lock"
+}
+
+let_go() {
+	kill "$HOLDER"
+	wait "$HOLDER" 2>/dev/null || true
 }
 
 worker() {
@@ -406,7 +411,7 @@ has_maker() {
 in_turn() {
 	local i pids=()
 
-	hold_lock 2
+	hold_lock
 	for i in 1 2 3 4 5; do
 		post "$WORK/answer.$i" add "{\"service\": \"few\", \"backend\": \"192.0.2.12:61$i\"}" \
 			>"$WORK/status.$i" &
@@ -416,7 +421,7 @@ in_turn() {
 	wait_for 5 has_maker
 	[ "$(maker | wc -l)" = 1 ]
 	ask --max-time 1 "$URL/healthz" >/dev/null
-	kill -0 "$HOLDER"
+	let_go
 	wait "${pids[@]}"
 	[ "$(cat "$WORK"/status.[1-5])" = 200200200200200 ]
 	for i in 1 2 3 4 5; do
@@ -425,9 +430,9 @@ in_turn() {
 }
 
 locked_too_long() {
-	hold_lock 7
+	hold_lock
 	refused 503 "held .*lock for 5 s" set "$W"
-	kill "$HOLDER"
+	let_go
 }
 
 is_weight() {
@@ -441,12 +446,13 @@ client_gone() {
 	local before
 
 	before=$(worker)
-	hold_lock 2
+	hold_lock
 	! post "$WORK/answer" set '{"service": "web", "backend": "192.0.2.11:5000", "weight": 2}' --max-time 1 \
 		>/dev/null 2>&1 || {
 		echo "it was answered at once"
 		return 1
 	}
+	let_go
 	wait_for 10 is_weight 2
 	ask "${BY[@]}" -v -H "$TYPE" -d '{"service": "web", "backend": "192.0.2.11:5000", "weight": 5}' \
 		"http://lbd/api/v1/backend/{set,drain,set}" >"$WORK/answer" 2>"$WORK/curl.err"
@@ -463,7 +469,7 @@ worker_killed() {
 	local before pid asking
 
 	before=$(worker)
-	hold_lock 2
+	hold_lock
 	post "$WORK/answer" set '{"service": "web", "backend": "192.0.2.11:5000", "weight": 3}' >/dev/null 2>&1 &
 	asking=$!
 	wait_for 5 has_maker
@@ -473,6 +479,7 @@ worker_killed() {
 		echo "an answer came from nowhere"
 		return 1
 	}
+	let_go
 	wait_for 10 is_gone "$pid"
 	lb -j backend list web | grep '"weight": 3' >/dev/null
 	wait_for 10 healthy
@@ -487,7 +494,7 @@ maker_killed() {
 	local before asking
 
 	before=$(show)
-	hold_lock 3
+	hold_lock
 	post "$WORK/answer" set "$W" >"$WORK/status" &
 	asking=$!
 	wait_for 5 has_maker
@@ -495,7 +502,7 @@ maker_killed() {
 	wait "$asking"
 	[ "$(<"$WORK/status")" = 500 ]
 	grep "cut off" "$WORK/answer" >/dev/null
-	kill "$HOLDER"
+	let_go
 	[ "$(show)" = "$before" ]
 	change set '{"service": "web", "backend": "192.0.2.11:5000", "weight": 1}'
 }

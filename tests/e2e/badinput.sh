@@ -255,9 +255,9 @@ lock_held() {
 		echo "no lock file $lock"
 		return 1
 	}
-	flock -o "$lock" sleep 9 &
+	flock --no-fork "$lock" sleep 60 &
 	holder=$!
-	sleep 0.2
+	wait_for 5 is_held "$lock"
 	refuses 1 "another|lock|busy|wait" "$LBCTL" -n "${PREFIX}lb" service add x tcp "$VIP4:81"
 	kill "$holder"
 }
