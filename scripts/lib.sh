@@ -49,6 +49,11 @@ wait_for() {
 	done
 }
 
+# is_held FILE: another process has the lock of it.
+is_held() {
+	! flock -n "$1" true
+}
+
 has_lab() {
 	[ -e "/run/netns/${PREFIX}lb" ]
 }
