@@ -4,18 +4,24 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define RING_SIZE (1u << 20)
 #define LINE_MAX_SIZE 4096
 #define PAUSE_MS 100
+#define PATIENCE 10 /* pauses that a reader has to take what is left at the end */
 
 struct access_log {
 	int fd;
-	bool is_json, is_ending;
+	bool is_json;
+	_Atomic bool is_ending;
+	_Atomic uint64_t lost; /* lines that could not be written */
 	pthread_t thread;
 	pthread_mutex_t lock;
 	size_t head, tail; /* ever put and taken */
@@ -39,19 +45,40 @@ static void copy_in(struct access_log *log, const char *buf, size_t len)
 	log->head += len;
 }
 
-/* A full disk loses lines, not pages. */
-static void write_all(int fd, const char *buf, size_t len)
+static void count_lost(struct access_log *log, const char *buf, size_t len)
 {
-	while (len) {
-		ssize_t ret = write(fd, buf, len);
+	const char *end = buf + len;
 
+	while ((buf = memchr(buf, '\n', (size_t)(end - buf)))) {
+		(void)__atomic_add_fetch(&log->lost, 1, __ATOMIC_RELAXED);
+		buf++;
+	}
+}
+
+/* A full disk loses lines, not pages, and who does not read its pipe does not keep us from ending.
+ */
+static void write_all(struct access_log *log, const char *buf, size_t len)
+{
+	struct pollfd room = { .fd = log->fd, .events = POLLOUT };
+	unsigned int patience = PATIENCE;
+
+	while (len && patience) {
+		ssize_t ret;
+
+		if (poll(&room, 1, PAUSE_MS) <= 0) {
+			patience -= log->is_ending;
+			continue;
+		}
+		/* So much goes into a pipe that has room without waiting. */
+		ret = write(log->fd, buf, len < PIPE_BUF ? len : PIPE_BUF);
 		if (ret < 0 && errno == EINTR)
 			continue;
 		if (ret < 0)
-			return;
+			break;
 		buf += ret;
 		len -= (size_t)ret;
 	}
+	count_lost(log, buf, len);
 }
 
 static void *run(void *arg)
@@ -69,11 +96,20 @@ static void *run(void *arg)
 		copy_out(log, buf, log->tail, len);
 		log->tail = log->head;
 		(void)pthread_mutex_unlock(&log->lock);
-		write_all(log->fd, buf, len);
+		write_all(log, buf, len);
 		if (!is_ending)
 			(void)nanosleep(&pause, NULL);
 	}
 	return NULL;
+}
+
+/* A pipe with a name may have no reader yet, for which to wait would be no service. */
+static int open_path(const char *path)
+{
+	struct stat stat_buf;
+	const bool is_pipe = !stat(path, &stat_buf) && S_ISFIFO(stat_buf.st_mode);
+
+	return open(path, (is_pipe ? O_RDWR : O_WRONLY) | O_APPEND | O_CREAT | O_CLOEXEC, 0640);
 }
 
 int log_open(struct access_log **out, const char *path, bool is_json)
@@ -85,8 +121,7 @@ int log_open(struct access_log **out, const char *path, bool is_json)
 		return -ENOMEM;
 	log->is_json = is_json;
 	(void)pthread_mutex_init(&log->lock, NULL);
-	log->fd = strcmp(path, "-") ? open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0640)
-				    : dup(STDOUT_FILENO);
+	log->fd = strcmp(path, "-") ? open_path(path) : dup(STDOUT_FILENO);
 	ret = log->fd < 0 ? -errno : -pthread_create(&log->thread, NULL, run, log);
 	if (ret) {
 		free(log);
@@ -106,6 +141,11 @@ void log_close(struct access_log *log)
 	(void)pthread_join(log->thread, NULL);
 	(void)close(log->fd);
 	free(log);
+}
+
+uint64_t log_lost(const struct access_log *log)
+{
+	return log ? log->lost : 0;
 }
 
 static const char *source_word(uint8_t source)

@@ -8,8 +8,10 @@
 
 /* path "-" is standard output. -errno. */
 int log_open(struct access_log **out, const char *path, bool is_json);
-/* Writes what is left, and closes; takes NULL. */
+/* Writes what is left, if it is taken, and closes; takes NULL. */
 void log_close(struct access_log *log);
+/* Lines that could not be written, beside those that the threads count; takes NULL. */
+uint64_t log_lost(const struct access_log *log);
 /* Keeps what the line will need of the request in worker->head at data. */
 void log_note(const struct worker *worker, struct client *client, const char *data);
 /* Never waits: a line for which there is no room is lost and counted. */

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Small things that all of lbcache needs: addresses as text, sums of the threads' figures. */
+#include "log.h"
 #include "worker.h"
 
 #include <arpa/inet.h>
@@ -84,6 +85,7 @@ void server_sum(const struct server *server, struct counters *out)
 		for (size_t i = 0; i < sizeof(*out) / sizeof(*to); i++)
 			to[i] += __atomic_load_n(&from[i], __ATOMIC_RELAXED);
 	}
+	out->log_lost += log_lost(server->log);
 }
 
 void server_sum_service(const struct server *server, unsigned int service,
