@@ -11,6 +11,12 @@ trap 'rm -f "$log"' EXIT
 
 if CONNECTIONS=1600 timeout --foreground 120 scripts/demo >"$log" 2>&1; then
 	echo "ok demo"
+	# whatever the time that it takes: by lbcache's own count
+	if grep -q 'lbcache asked Flask for the page 1 time' "$log"; then
+		echo "ok demo's hot page is asked of Flask once"
+	else
+		echo "not ok demo's hot page is asked of Flask once # $(grep 'lbcache asked Flask' "$log")"
+	fi
 else
 	status=$?
 	cat "$log" >&2
