@@ -159,8 +159,7 @@ install: all
 	ln -sf liblb.so.0 $(DESTDIR)$(PREFIX)/lib/liblb.so
 	install -D -m 0644 $(B)/liblb.a $(DESTDIR)$(PREFIX)/lib/liblb.a
 	install -d $(DESTDIR)$(PREFIX)/include
-	install -m 0644 include/liblb.h include/lb_watch.h include/lb_abi.h include/lb_addr.h include/lb_flow_abi.h include/lb_cache_abi.h \
-		include/lb_probe_abi.h include/lb_hash.h include/lb_check.h include/lb_reason.h $(DESTDIR)$(PREFIX)/include
+	install -m 0644 $(wildcard include/*.h) $(DESTDIR)$(PREFIX)/include
 	install -d $(DESTDIR)$(PREFIX)/lib/pkgconfig
 	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@VERSION@|$(VERSION)|' packaging/liblb.pc.in \
 		> $(DESTDIR)$(PREFIX)/lib/pkgconfig/liblb.pc

@@ -8,6 +8,7 @@
 #define LB_ABI_H
 
 #include "lb_addr.h"
+#include "lb_assert.h"
 #include "lb_cache_abi.h"
 #include "lb_flow_abi.h"
 #include "lb_check.h"
@@ -381,7 +382,6 @@ struct lb_meta {
 	struct lb_hash_key flow_key;  /* flow table and ports: random */
 };
 
-#define LB_ASSERT_SIZE(type, size) _Static_assert(sizeof(type) == (size), #type)
 LB_ASSERT_SIZE(struct lb_line, 64);
 LB_ASSERT_SIZE(struct lb_history, 32);
 LB_ASSERT_SIZE(struct lb_bucket, 64);

@@ -7,6 +7,7 @@
 #define LB_FLOW_ABI_H
 
 #include "lb_addr.h"
+#include "lb_assert.h"
 
 /*
  * The flow table: buckets of eight, each flow in one of two buckets given by its hash. Of full NAT
@@ -73,6 +74,6 @@ struct lb_flow_bucket {
 	struct lb_flow flow[LB_FLOWS_PER_BUCKET];
 };
 
-_Static_assert(sizeof(struct lb_flow) == 64, "struct lb_flow");
+LB_ASSERT(sizeof(struct lb_flow) == 64, "struct lb_flow");
 
 #endif

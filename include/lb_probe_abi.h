@@ -8,6 +8,8 @@
 
 #include <linux/types.h>
 
+#include "lb_assert.h"
+
 /*
  * By the local port that lbd has given a backend, of TCP and of UDP. The datapath notes what became
  * of the last packet.
@@ -23,6 +25,6 @@ struct lb_probe_port {
 	struct lb_probe tcp, udp;
 };
 
-_Static_assert(sizeof(struct lb_probe_port) == 8, "struct lb_probe_port");
+LB_ASSERT(sizeof(struct lb_probe_port) == 8, "struct lb_probe_port");
 
 #endif

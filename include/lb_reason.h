@@ -7,6 +7,8 @@
 #ifndef LB_REASON_H
 #define LB_REASON_H
 
+#include "lb_assert.h"
+
 /* What a reason counts as: received = sent + passed + dropped. */
 enum lb_verdict {
 	LB_SENT,
@@ -73,6 +75,6 @@ enum lb_reason {
 
 /* Counters have room for a power of two of reasons, so that a mask bounds the index. */
 #define LB_R_SLOTS 64
-_Static_assert(LB_R_COUNT <= LB_R_SLOTS, "more reasons than counters");
+LB_ASSERT(LB_R_COUNT <= LB_R_SLOTS, "more reasons than counters");
 
 #endif

@@ -8,6 +8,10 @@
 
 #include "liblb.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /* ---- tables of slots ------------------------------------------------------------------------ */
 
 struct lb_table_info {
@@ -78,5 +82,9 @@ typedef void (*lb_backend_fn)(const struct lb_backend_use *use, void *arg);
 void lb_census_walk(const struct lb_census *census, lb_backend_fn fn, void *arg);
 /* Packets to a backend since its number was first used. */
 __u64 lb_get_packets(const struct lb *lb, __u32 number);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

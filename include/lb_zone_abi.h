@@ -8,6 +8,7 @@
 #define LB_ZONE_ABI_H
 
 #include "lb_addr.h"
+#include "lb_assert.h"
 
 /*
  * Zones stand in the services' look-up table too: under their address, their length in the place of
@@ -37,7 +38,7 @@ struct lb_range {
 	__u32 service;
 };
 
-_Static_assert(sizeof(struct lb_zone) == 32, "struct lb_zone");
-_Static_assert(sizeof(struct lb_range) == 8, "struct lb_range");
+LB_ASSERT(sizeof(struct lb_zone) == 32, "struct lb_zone");
+LB_ASSERT(sizeof(struct lb_range) == 8, "struct lb_range");
 
 #endif

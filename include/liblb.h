@@ -19,6 +19,10 @@
 
 #include "lb_abi.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 #define LB_VERSION "0.1.0"
 #define LB_TEXT_SIZE 512
 #define LB_LOCK_WAIT_S 5
@@ -748,5 +752,9 @@ const char *lb_flow_state_name(__u8 state, __u8 proto);
 int lb_schedule(struct lb *lb, __u8 proto, const union lb_addr *client, __u16 client_port,
 		const union lb_addr *vip, __u16 port, struct lb_backend_config *out, __u32 *slot,
 		struct lb_error *err);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif
