@@ -177,7 +177,7 @@ stale_by_rule() {
 	lb cache rule pages /h/kept ttl 1s stale-if-error 1h
 	lb cache rule pages /h/lost ttl 1s stale-if-error 0
 	lb cache rule pages /h/kept/each ttl 1s collapse off
-	lb cache rule pages /h/old ttl 1s stale 1h
+	lb cache rule pages /h/old ttl 1s stale 1h stale-if-error 0
 	lb cache rule pages /h/none negative 1h
 	sleep 0.3
 	page_of /h/kept
