@@ -73,24 +73,37 @@ LB_INLINE int lb_assign(struct __sk_buff *skb, const struct lb_ctx *ctx)
 
 /*
  * The host's own clients of a service that has other backends too: nothing but local ones can be
- * reached from here, so the hash goes on until it meets one.
+ * reached from here, so the hash goes on until it meets one. Answers its number in the service.
+ * Global, or the verifier would walk each round for each way that leads here.
  */
-LB_INLINE int lb_pick_on_host(struct lb_ctx *ctx)
+__noinline int lb_owner_on_host(__u32 service_number, __u64 hash)
 {
-	__u64 hash = lb_packet_hash(&ctx->pkt);
+	const struct lb_service *service = bpf_map_lookup_elem(&lb_services, &service_number);
 
-	ctx->flow = NULL;
+	if (!service)
+		return -LB_R_INTERNAL;
 	for (int i = 0; i < LB_HOST_PROBES; i++) {
-		const int owner =
-			lb_slot_owner(ctx->service, lb_hash_slot(hash, ctx->service->slots));
+		const int owner = lb_slot_owner(service, lb_hash_slot(hash, service->slots));
+		__u32 number = service->backend_base + (owner & LB_OWNER_MASK);
+		const struct lb_backend *backend = bpf_map_lookup_elem(&lb_backends, &number);
 
-		ctx->owner = owner & LB_OWNER_MASK;
-		if (owner >= 0 && ctx->owner != LB_OWNER_NONE && !lb_find_backend(ctx) &&
-		    ctx->backend->mode == LB_MODE_LOCAL)
-			return 0;
+		if (owner >= 0 && (owner & LB_OWNER_MASK) != LB_OWNER_NONE && backend &&
+		    backend->flags & LB_B_IN_USE && backend->mode == LB_MODE_LOCAL)
+			return owner & LB_OWNER_MASK;
 		hash = lb_hash_mix(hash + i + 1);
 	}
 	return -LB_R_NO_BACKEND;
+}
+
+LB_INLINE int lb_pick_on_host(struct lb_ctx *ctx)
+{
+	const int owner = lb_owner_on_host(ctx->service_number, lb_packet_hash(&ctx->pkt));
+
+	ctx->flow = NULL;
+	if (owner < 0)
+		return owner;
+	ctx->owner = owner;
+	return lb_find_backend(ctx);
 }
 
 /* As lb_xdp chose: a TCP packet without a socket goes by its slot, UDP by its record. */
