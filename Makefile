@@ -61,8 +61,6 @@ $(B)/%.o: %.c | $(SKELETONS)
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(CFLAGS) -c $< -o $@
 
-$(LIBLB_OBJ): $(SKELETONS)
-
 $(B)/liblb.a: $(LIBLB_OBJ)
 	@rm -f $@
 	$(AR) rcs $@ $^
