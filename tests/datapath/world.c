@@ -155,15 +155,11 @@ static void attach_as(struct world_port *port, const char *name,
 
 static enum lb_attach_mode attach_mode = LB_ATTACH_NATIVE;
 
-static void attach(struct world_port *port, const char *name, bool arp, bool ping)
+static void attach(struct world_port *port, const char *name)
 {
 	const struct lb_attach_options options = {
 		.mode = attach_mode,
 		.priority = LB_PRIORITY_DEFAULT,
-		.arp = arp,
-		.is_arp_given = true,
-		.no_ping = !ping,
-		.is_ping_given = true,
 	};
 
 	attach_as(port, name, &options);
@@ -194,14 +190,14 @@ void world_open_backend(const struct lb_config *config, const char *const *from,
 {
 	open_library(config);
 	world_attach_backend(from, count);
-	attach(&world.backend, "b0", false, true);
+	attach(&world.backend, "b0");
 }
 
 void world_open(const struct lb_config *config)
 {
 	open_library(config);
-	attach(&world.client, "c0", false, true);
-	attach(&world.backend, "b0", false, true);
+	attach(&world.client, "c0");
+	attach(&world.backend, "b0");
 }
 
 void world_open_generic(const struct lb_config *config)
@@ -235,14 +231,25 @@ void world_commit(const struct lb_config *config)
 	world.lb->notice_count = world.lb->notice_next = 0;
 }
 
+/* In the pinned map, as lb_attach() would, which loads the program anew to compare it. */
+static void set_flag(__u32 flag, bool is_on)
+{
+	for (int i = 0; i < LB_PORTS_MAX; i++) {
+		struct lb_port *port = &world.lb->ports[i];
+
+		if (port->ifindex == world.client.ifindex)
+			port->flags = is_on ? port->flags | flag : port->flags & ~flag;
+	}
+}
+
 void world_set_arp(bool is_on)
 {
-	attach(&world.client, "c0", is_on, true);
+	set_flag(LB_P_ARP, is_on);
 }
 
 void world_set_ping(bool is_on)
 {
-	attach(&world.client, "c0", false, is_on);
+	set_flag(LB_P_NO_PING, !is_on);
 }
 
 int world_try(const struct world_port *port, const struct frame *in, struct frame *out)
