@@ -148,29 +148,35 @@ del_services() {
 	lb service del up
 }
 
-# narrow IF VALUE: the balancer's own link carries so much.
-narrow() {
+# set_mtu IF VALUE: the balancer's own link carries so much.
+set_mtu() {
 	ip -n "${PREFIX}lb" link set "$1" mtu "$2"
 	lb -q attach "$1"
-	sleep 1.1 # next hops are believed for a second
 }
 
-# The balancer makes the errors itself: its way out is the narrow place.
-own_errors() {
+# own_errors_of COMMAND NAME: the way out that it meets is the narrow place, in every mode.
+own_errors_of() {
 	local family mode
 
+	sleep 1.1 # next hops are believed for a second
 	for family in 4 6; do
 		for mode in fullnat nat; do
 			add_services "$family" "$mode"
-			narrow eth1 "$SMALL"
-			check "IPv$family $mode: upload, way to the backend narrow" counts mtu_told upload
-			narrow eth1 1500
-			narrow eth0 "$SMALL"
-			check "IPv$family $mode: download, way to the client narrow" counts mtu_told download
-			narrow eth0 1500
+			check "IPv$family $mode: $2" counts mtu_told "$1"
 			del_services
 		done
 	done
+}
+
+# The balancer makes the errors itself.
+own_errors() {
+	set_mtu eth1 "$SMALL"
+	own_errors_of upload "upload, way to the backend narrow"
+	set_mtu eth1 1500
+	set_mtu eth0 "$SMALL"
+	own_errors_of download "download, way to the client narrow"
+	set_mtu eth0 1500
+	sleep 1.1
 }
 
 pings() {
