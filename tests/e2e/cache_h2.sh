@@ -113,10 +113,9 @@ others() {
 }
 
 is_logged() {
-	sleep 0.3
-	grep -qE '"GET /h/page\?ETag=%22v1%22 HTTP/2.0" 200 [0-9]+ "-" "curl[^"]*" hit$' "$WORK/one.log"
-	grep -qE '"POST /post HTTP/2.0" 200' "$WORK/one.log"
-	grep -qE '"GET /h/protocol HTTP/1.1" 200' "$WORK/one.log"
+	wait_for 5 grep -qE '"GET /h/page\?ETag=%22v1%22 HTTP/2.0" 200 [0-9]+ "-" "curl[^"]*" hit$' "$WORK/one.log"
+	wait_for 5 grep -qE '"POST /post HTTP/2.0" 200' "$WORK/one.log"
+	wait_for 5 grep -qE '"GET /h/protocol HTTP/1.1" 200' "$WORK/one.log"
 	[ "$(figure h2_streams_total)" -gt 4000 ]
 	[ "$(figure h2_connections_total)" -gt 20 ]
 }

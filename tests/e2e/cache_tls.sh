@@ -296,27 +296,28 @@ killed() {
 	wait "$pid" || true
 }
 
+# has_new PATTERN URL: of a page that nobody asked for before.
+has_new() {
+	NEW=$((${NEW:-0} + 1))
+	has "$1" "$2/h/new-$BASHPID-$NEW"
+}
+
 # A backend with a certificate that nobody vouches for: not asked, said aloud, unless told otherwise.
 verified() {
 	lb backend add web 192.0.2.13:443
 	lb backend del web 192.0.2.11:443
 	lb backend del web 192.0.2.12:443
-	sleep 0.3
-	has 'HTTP/[0-9.]+ 502' "$WEB/h/new"
+	wait_for 5 has_new 'HTTP/[0-9.]+ 502' "$WEB"
 	grep -q 'backend 192.0.2.13:443 gets no requests in TLS: self-signed certificate' "$(run_dir)/joined.log"
 	lb cache on web verify "$WORK/other.pem"
-	sleep 0.3
 	wait_for 5 has 'HTTP/[0-9.]+ 200' "$WEB/h/trusted"
 	lb cache on web verify on
-	sleep 0.3
-	has 'HTTP/[0-9.]+ 502' "$WEB/h/new2"
+	wait_for 5 has_new 'HTTP/[0-9.]+ 502' "$WEB"
 	lb cache on web verify off
-	sleep 0.3
 	wait_for 5 has 'HTTP/[0-9.]+ 200' "$WEB/h/off"
 	# And one whose certificate is good, but for another name.
 	lb cache on web verify "$WORK/other.pem"
-	sleep 0.3
-	has 'HTTP/[0-9.]+ 502' https://www.web.example/h/new
+	wait_for 5 has_new 'HTTP/[0-9.]+ 502' https://www.web.example
 	lb backend add web 192.0.2.11:443
 	lb backend add web 192.0.2.12:443
 	lb backend del web 192.0.2.13:443

@@ -145,6 +145,12 @@ attach_all() {
 	lb -q attach eth1 mode "$1" >/dev/null
 }
 
+# is_watching PID: 'lbctl monitor' has seen what was, and waits for what comes.
+is_watching() {
+	readlink "/proc/$1"/fd/* | grep -x anon_inode:inotify >/dev/null &&
+		grep '^State:.S' "/proc/$1/status" >/dev/null
+}
+
 # vip FAMILY, backend_of FAMILY SERVER PORT, sources FAMILY: words for the command line.
 vip() {
 	[ "$1" = 4 ] && echo "$VIP4" || echo "$VIP6"

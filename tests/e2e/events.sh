@@ -151,7 +151,7 @@ for tick in range(24):
 		echo "told while packets of a connection come"
 		return 1
 	fi
-	told 10 "e['event'] == 'drained' and e['backend'] == '$backend' and 'no packet for 2 s' in text"
+	told 30 "e['event'] == 'drained' and e['backend'] == '$backend' and 'no packet for 2 s' in text"
 	is_told 'e["event"] == "drained" and e["service"] == "quick"'
 	sleep 1
 	told_once 'e["event"] == "drained"'
@@ -331,7 +331,7 @@ main() {
 	wait_for 10 eval "lb health log | grep -q 'to be checked'"
 	nsenter --net="/run/netns/${PREFIX}lb" "$LBCTL" -j monitor >>"$EVENTS" 2>&1 &
 	MONITOR_PID=$!
-	sleep 0.5
+	wait_for 10 is_watching "$MONITOR_PID"
 	check "a table swapped, by a command and by health" table_swapped
 	check "a drain finished" drain_finished
 	check "backends full, and no longer" backends_full
