@@ -78,6 +78,11 @@ bad_arguments() {
 }
 
 bad_objects() {
+	bad "flow of two families" 2 "family" flow get tcp "[2001:db8::1]:5" "$VIP4:80"
+	bad "a link-local service" 12 "link-local" service add x tcp "[fe80::1]:81"
+	lb -q service add six tcp "[$VIP6]:81" slots 251
+	bad "a link-local backend" 12 "link-local" backend add six "[fe80::5]:81"
+	lb -q service del six
 	bad "family mismatch" 12 "family|IPv6|IPv4" backend add web "[2001:db8:2::11]:80"
 	bad "weight too large" 12 "65536|weight" backend add web 192.0.2.13:80 weight 65536
 	bad "weight negative" 12 "weight|-1" backend add web 192.0.2.13:80 weight -1
@@ -224,6 +229,31 @@ bad_documents() {
 	head -c 4096 /dev/urandom >"$WORK/binary.yaml"
 	bad "YAML: garbage" 1 "binary.yaml" config apply "$WORK/binary.yaml"
 	bad "YAML: a directory" 1 "" config apply "$WORK"
+	for ((i = 0; i < 512; i++)); do
+		printf '  - { name: n%d, protocol: tcp, address: "203.0.113.200:%d", slots: 251 }\n' $i $((1000 + i))
+	done | { echo services: && cat; } >"$WORK/others.yaml"
+	bad "a replacement that does not fit beside what it replaces" 1 \
+		"1 services in use and 512 new ones do not fit 'limits: services: 512' together" \
+		config apply "$WORK/others.yaml"
+}
+
+# Notes beyond those that are kept are counted: 20 backends, and none of them can be reached.
+counts_notes() {
+	local said i
+
+	{
+		echo "services:"
+		echo "  - { name: far, protocol: tcp, address: \"$VIP4:83\", slots: 251, backends: ["
+		for ((i = 1; i <= 20; i++)); do
+			echo "    { address: \"127.0.0.$i:80\" },"
+		done
+		echo "  ] }"
+	} >"$WORK/far.yaml"
+	said=$(lb config apply "$WORK/far.yaml" 2>&1)
+	lb -q config apply "$WORK/good.yaml"
+	echo "$said"
+	[ "$(grep -c "this host itself" <<<"$said")" = 16 ]
+	grep -x "lbctl: note: and 4 more" <<<"$said"
 }
 
 # Eight writers at once: each waits for its turn.
@@ -302,6 +332,7 @@ main() {
 	check "a pinned map is missing" missing_pin
 	check "status --check: 0, 1, 2, 3" status_codes
 	bad_documents
+	check "notes beyond the sixteenth are counted" counts_notes
 	check "concurrent commands wait for each other" concurrent_writers
 	check "a lock held too long" lock_held
 	check "a full map" full_map

@@ -194,6 +194,11 @@ static int read_tuple(struct words *words, struct lb_flow_info *wanted)
 	if (lb_endpoint_parse(client, &wanted->client, &wanted->client_port, NULL, &err) ||
 	    lb_endpoint_parse(vip, &wanted->vip, &wanted->vip_port, NULL, &err))
 		return refuse_usage("flow get: %s", err.text);
+	if (lb_addr_is_v4(&wanted->client) != lb_addr_is_v4(&wanted->vip))
+		return refuse_usage(
+			"flow get: %s and %s are not of one family, as the addresses of "
+			"a packet are",
+			client, vip);
 	return words_end(words);
 }
 

@@ -109,13 +109,14 @@ static int check_totals(struct check *check)
 		lb_service_label(config, i, check->label);
 		if (slots > config->limits.slots)
 			return FAULT(check, -ERANGE,
-				     "%s: its %u slots are more than 'limits: slots: %u' has left",
-				     check->label, service->slots, config->limits.slots);
+				     "all services' slots, from %s on, are more than 'limits: "
+				     "slots: %u': raise it and attach anew",
+				     check->label, config->limits.slots);
 		if (backends > config->limits.backends)
 			return FAULT(check, -ERANGE,
-				     "%s: its %u backends are more than 'limits: backends: %u' "
-				     "has left",
-				     check->label, service->backend_count, config->limits.backends);
+				     "all services' backends, from %s on, are more than 'limits: "
+				     "backends: %u': raise it and attach anew",
+				     check->label, config->limits.backends);
 	}
 	return 0;
 }
@@ -135,6 +136,8 @@ static const char *unusable_kind(const union lb_addr *addr)
 	}
 	if (lb_addr_is_equal(addr, &unspecified))
 		return "the unspecified address";
+	if (addr->bytes[0] == 0xfe && (addr->bytes[1] & 0xc0) == 0x80)
+		return "a link-local address, which says nothing without its link";
 	return addr->bytes[0] == 0xff ? "a multicast address" : NULL;
 }
 

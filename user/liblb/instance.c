@@ -31,8 +31,10 @@ void lb_notice(struct lb *lb, const char *format, ...)
 {
 	va_list args;
 
-	if (lb->notice_count == LB_NOTICES)
+	if (lb->notice_count == LB_NOTICES) {
+		lb->notices_left_out++;
 		return;
+	}
 	va_start(args, format);
 	vsnprintf(lb->notices[lb->notice_count++], LB_TEXT_SIZE, format, args);
 	va_end(args);
@@ -40,7 +42,13 @@ void lb_notice(struct lb *lb, const char *format, ...)
 
 const char *lb_next_notice(struct lb *lb)
 {
-	return lb->notice_next < lb->notice_count ? lb->notices[lb->notice_next++] : NULL;
+	if (lb->notice_next < lb->notice_count)
+		return lb->notices[lb->notice_next++];
+	if (!lb->notices_left_out)
+		return NULL;
+	snprintf(lb->notices[LB_NOTICES], LB_TEXT_SIZE, "and %u more", lb->notices_left_out);
+	lb->notices_left_out = 0;
+	return lb->notices[LB_NOTICES];
 }
 
 static bool is_same_file(const char *a, const char *b)

@@ -106,8 +106,8 @@ struct lb {
 	struct lb_cache *cache;
 	struct lb_cache_fate *cache_fates; /* by backend */
 	struct lb_probe_port *probes;
-	char notices[LB_NOTICES][LB_TEXT_SIZE];
-	unsigned int notice_count, notice_next;
+	char notices[LB_NOTICES + 1][LB_TEXT_SIZE]; /* and a line for those left out */
+	unsigned int notice_count, notice_next, notices_left_out;
 };
 
 /* instance.c */

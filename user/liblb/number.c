@@ -17,6 +17,43 @@ __u32 lb_lines_of(__u32 slots)
 	return (slots + LB_OWNERS_PER_LINE - 1) / LB_OWNERS_PER_LINE;
 }
 
+/* What is new gets its numbers before what is gone gives its own back: both must fit. */
+static int fail_full(struct lb_error *err, const char *service, const char *what, const char *limit,
+		     __u32 used, __u32 added, __u32 most)
+{
+	return lb_fail(
+		err, -ENOSPC,
+		"service %s: %u %s in use and %u new ones do not fit 'limits: %s: %u' together, "
+		"which a change needs for a moment: delete what goes first, or raise the limit "
+		"and attach anew",
+		service, used, what, added, limit, most);
+}
+
+static int fail_services(const struct lb *lb, const struct lb_change *change, const char *service,
+			 struct lb_error *err)
+{
+	__u32 used = 0, added = 0;
+
+	for (__u32 i = 0; i < lb->meta->services; i++)
+		used += !!(lb->services[i].flags & LB_S_IN_USE);
+	for (unsigned int i = 0; i < change->service_count; i++)
+		added += change->services[i].is_new;
+	return fail_full(err, service, "services", "services", used, added, lb->meta->services);
+}
+
+static int fail_backends(const struct lb *lb, const struct lb_change *change, const char *service,
+			 struct lb_error *err)
+{
+	__u32 used = 0, added = 0;
+
+	for (__u32 i = 0; i < lb->meta->backends; i++)
+		used += !!(lb->backends[i].flags & LB_B_IN_USE);
+	for (unsigned int i = 0; i < change->service_count; i++)
+		for (unsigned int b = 0; b < change->services[i].config->backend_count; b++)
+			added += change->services[i].backends[b].is_new;
+	return fail_full(err, service, "backends", "backends", used, added, lb->meta->backends);
+}
+
 /* First fit among the tables of all services, old and newly placed; ~0 if there is no gap. */
 static __u32 place_table(const struct lb *lb, const struct lb_change *change, __u32 length)
 {
@@ -80,18 +117,15 @@ int lb_number_services(struct lb *lb, struct lb_change *change, struct lb_error 
 		while (next < lb->meta->services && lb->services[next].flags & LB_S_IN_USE)
 			next++;
 		if (service->is_new && next == lb->meta->services)
-			return lb_fail(err, -ENOSPC,
-				       "service %s: all %u services are taken: raise 'limits: "
-				       "services' and "
-				       "attach anew, or delete one first",
-				       service->config->name, lb->meta->services);
+			return fail_services(lb, change, service->config->name, err);
 		at = place_table(lb, change, lines);
 		if (at == ~0u)
-			return lb_fail(err, -ENOSPC,
-				       "service %s: no room for a table of %u slots: raise "
-				       "'limits: slots' "
-				       "and attach anew",
-				       service->config->name, service->value.slots);
+			return lb_fail(
+				err, -ENOSPC,
+				"service %s: no room for a table of %u slots beside those in "
+				"use: delete what goes first, or raise 'limits: slots' and "
+				"attach anew",
+				service->config->name, service->value.slots);
 		service->value.first_line = at;
 		service->value.line = at;
 		service->is_placed = true;
@@ -140,11 +174,7 @@ int lb_number_backends(struct lb *lb, struct lb_change *change, struct lb_error 
 				free_backend(lb, is_taken, service->value.backend_base, &next);
 			if (backend->number == ~0u) {
 				free(is_taken);
-				return lb_fail(
-					err, -ENOSPC,
-					"service %s: all %u backends are taken: raise 'limits: "
-					"backends' and attach anew, or delete one first",
-					service->config->name, lb->meta->backends);
+				return fail_backends(lb, change, service->config->name, err);
 			}
 			is_taken[backend->number] = true;
 		}
@@ -220,8 +250,9 @@ static int number_endpoint(struct endpoints *all, struct lb_service_change *serv
 		if (number == ~0u)
 			return lb_fail(
 				err, -ENOSPC,
-				"service %s: all %u backend addresses are taken: raise 'limits: "
-				"backends' and attach anew",
+				"service %s: its new backends' addresses and those in use do not "
+				"fit 'limits: backends: %u' together: delete what goes first, or "
+				"raise the limit and attach anew",
 				service->config->name, all->lb->meta->backends);
 	}
 	backend->endpoint = number;
