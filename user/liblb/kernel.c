@@ -11,11 +11,8 @@
 #include <sys/mman.h>
 #include <sys/random.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
-
-#include <linux/membarrier.h>
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
@@ -25,7 +22,6 @@
 #include "lb.skel.h"
 
 #define CLOCK_PIN "lb_clock"
-#define SETTLE_FALLBACK_MS 100
 
 /* Fixed, so that every balancer sends a five-tuple to the same slot. Odd multipliers, no meaning.
  */
@@ -159,13 +155,10 @@ static int open_maps(struct lb *lb, const char *dir, struct lb_error *err)
 	return 0;
 }
 
-int lb_kernel_open(struct lb *lb, struct lb_error *err)
+static int open_pinned(struct lb *lb, struct lb_error *err)
 {
-	int ret;
+	int ret = open_maps(lb, lb->pin_dir, err);
 
-	if (access(lb->pin_dir, F_OK))
-		return -ENOENT;
-	ret = open_maps(lb, lb->pin_dir, err);
 	if (!ret && lb->meta->abi_version != LB_ABI_VERSION)
 		ret = lb_fail(
 			err, -EPROTO,
@@ -180,6 +173,25 @@ int lb_kernel_open(struct lb *lb, struct lb_error *err)
 	if (ret)
 		lb_kernel_close(lb);
 	return ret;
+}
+
+/*
+ * Who reads takes no lock: another command may remove the pins, or make them anew, between the
+ * first and the last that is opened. The directory's inode tells, and what was opened of two is not
+ * used.
+ */
+int lb_kernel_open(struct lb *lb, struct lb_error *err)
+{
+	struct stat before, after;
+
+	while (!stat(lb->pin_dir, &before)) {
+		const int ret = open_pinned(lb, err);
+
+		if (!stat(lb->pin_dir, &after) && after.st_ino == before.st_ino)
+			return ret;
+		lb_kernel_close(lb);
+	}
+	return -ENOENT;
 }
 
 void lb_remove_dir(const char *path)
@@ -378,23 +390,4 @@ int lb_kernel_create(struct lb *lb, const struct lb_limits *limits, struct lb_er
 		lb_remove_dir(stage);
 	}
 	return ret;
-}
-
-__u64 lb_kernel_jiffies(const struct lb *lb)
-{
-	__u64 jiffies = 0;
-	/* A syscall program answers in its input; the kernel refuses ctx_out. */
-	LIBBPF_OPTS(bpf_test_run_opts, opts, .ctx_in = &jiffies, .ctx_size_in = sizeof(jiffies));
-
-	return bpf_prog_test_run_opts(lb->clock_fd, &opts) ? 0 : jiffies;
-}
-
-void lb_kernel_settle(void)
-{
-	const struct timespec wait = { .tv_nsec = SETTLE_FALLBACK_MS * 1000000l };
-
-	/* The kernel waits for an RCU grace period; a packet's whole way is one read-side section.
-	 */
-	if (syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0))
-		nanosleep(&wait, NULL);
 }
