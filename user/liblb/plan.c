@@ -107,6 +107,19 @@ static bool is_changed(const struct lb_backend *is, const struct lb_backend_conf
 	       is->server_id != wanted->server_id;
 }
 
+/* Of one that is there: whether the source of its packets is to be had from the route, now or anew.
+ */
+static bool wants_source(const struct lb *lb, const struct lb_service_config *service,
+			 const struct lb_backend_config *config, const struct lb_backend *is)
+{
+	const bool has_none = lb_mode_is_tunnel(is->mode)
+				      ? !(is->tunnel_source.quads[0] | is->tunnel_source.quads[1])
+				      : is->mode == LB_MODE_FULLNAT && !is->source_count;
+
+	return lb->is_refresh ||
+	       (!lb_backend_has_pool(service, config) && (is->flags & LB_B_POOL || has_none));
+}
+
 static int match_backends(struct lb *lb, struct lb_service_change *change,
 			  const struct lb_index *index, bool *is_kept, struct lb_error *err)
 {
@@ -123,9 +136,8 @@ static int match_backends(struct lb *lb, struct lb_service_change *change,
 		backend->number = change->is_new ? NOT_FOUND
 						 : find_backend(lb, index, change, backend->config);
 		backend->is_new = backend->number == NOT_FOUND;
-		if (backend->is_new || lb->is_refresh ||
-		    (!lb_backend_has_pool(config, backend->config) &&
-		     lb->backends[backend->number].flags & LB_B_POOL))
+		if (backend->is_new ||
+		    wants_source(lb, config, backend->config, &lb->backends[backend->number]))
 			backend->has_route =
 				!lb_route_get(lb, &backend->config->addr, &backend->route);
 		ret = backend->is_new ? lb_reach_check(lb, config, backend, err) : 0;

@@ -57,8 +57,9 @@ int lb_reach_check(const struct lb *lb, const struct lb_service_config *config,
 	char text[LB_ADDR_TEXT_SIZE], gateway[LB_ADDR_TEXT_SIZE];
 
 	lb_addr_format(addr, text);
-	if ((mode == LB_MODE_FULLNAT || lb_mode_is_tunnel(mode)) && !backend->has_route &&
-	    !lb_backend_has_pool(config, backend->config))
+	/* A route may be away for a moment when everything is put into force anew. */
+	if (!lb->is_refresh && (mode == LB_MODE_FULLNAT || lb_mode_is_tunnel(mode)) &&
+	    !backend->has_route && !lb_backend_has_pool(config, backend->config))
 		return lb_fail(err, -EHOSTUNREACH,
 			       "backend %s of service %s: no route to it, so %s has no source "
 			       "address: add a route, or set '%s' on the service",
@@ -78,7 +79,6 @@ int lb_reach_check(const struct lb *lb, const struct lb_service_config *config,
 		if (ret)
 			return ret;
 	}
-	/* A route may be away for a moment when everything is put into force anew. */
 	if (lb->is_refresh || !backend->has_route || mode != LB_MODE_DSR)
 		return 0;
 	if (!backend->route.is_local && !lb_addr_is_equal(&backend->route.next_hop, addr))

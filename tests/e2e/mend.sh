@@ -1,0 +1,38 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0-only
+# What fails around lbctl for a while — a route, a file, an interface — and how it is right again.
+# shellcheck source-path=SCRIPTDIR source=common.sh
+source "$(dirname "$0")/common.sh"
+
+serves() {
+	connect_many 4 80 200
+	next_ports 200
+	[ "$(awk '$1 == "reply"' "$WORK/conns" | wc -l)" = 3 ]
+}
+
+# Everything else is in force all the same, and a command after the route is back is enough.
+attach_without_a_route() {
+	lb -q detach all
+	ip -n "${PREFIX}lb" route del 192.0.2.0/24 dev eth1
+	lb attach eth0 mode native >"$WORK/out" 2>&1 || {
+		cat "$WORK/out"
+		return 1
+	}
+	grep "backend 192.0.2.11: no route to it now" "$WORK/out"
+	lb -q attach eth1 mode native
+	ip -n "${PREFIX}lb" route add 192.0.2.0/24 dev eth1 src 192.0.2.1
+	lb service set web timeout-udp 77
+	warm_up
+	serves
+}
+
+main() {
+	start_scenario
+	start_all_nginx
+	attach_all native
+	add_web web 4 fullnat 80 1 1 1
+	warm_up
+	check "attached without a route to a backend" attach_without_a_route
+}
+
+main
