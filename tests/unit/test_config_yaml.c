@@ -516,6 +516,55 @@ static void any_document_survives(void **state)
 	assert_int_equal(rmdir(path), 0);
 }
 
+static void write_text(const char *path, const char *text)
+{
+	FILE *file = fopen(path, "w");
+
+	assert_non_null(file);
+	assert_true(fputs(text, file) >= 0);
+	assert_int_equal(fclose(file), 0);
+}
+
+/* What is beside the file stays, a link stays one, and the file keeps its mode. */
+static void what_is_beside_stays(void **state)
+{
+	char path[] = "/tmp/lb-test-config-XXXXXX", text[8] = "";
+	struct lb_config *empty = lb_config_new();
+	struct lb_error err;
+	struct stat info;
+	FILE *file;
+
+	(void)state;
+	assert_non_null(mkdtemp(path));
+	assert_int_equal(chdir(path), 0);
+	write_text("lb.yaml", "mine\n");
+	write_text("lb.yaml.new", "mine\n");
+	assert_int_equal(chmod("lb.yaml", 0640), 0);
+	assert_int_equal(symlink("lb.yaml", "link.yaml"), 0);
+	if (lb_config_write(empty, "link.yaml", &err))
+		fail_msg("%s", err.text);
+	assert_int_equal(lstat("link.yaml", &info), 0);
+	assert_true(S_ISLNK(info.st_mode));
+	assert_int_equal(stat("lb.yaml", &info), 0);
+	assert_int_equal(info.st_mode & 07777, 0640);
+	assert_true(info.st_size > 5);
+	file = fopen("lb.yaml.new", "r");
+	assert_non_null(file);
+	assert_non_null(fgets(text, sizeof(text), file));
+	assert_string_equal(text, "mine\n");
+	assert_int_equal(fclose(file), 0);
+	assert_int_equal(mkfifo("pipe", 0600), 0);
+	assert_int_equal(lb_config_write(empty, "pipe", &err), -EINVAL);
+	assert_non_null(strstr(err.text, "pipe: cannot be written: it is no regular file"));
+	assert_int_equal(unlink("pipe") | unlink("link.yaml") | unlink("lb.yaml.new") |
+				 unlink("lb.yaml"),
+			 0);
+	assert_int_equal(chdir("/"), 0);
+	/* Nothing else was left beside it. */
+	assert_int_equal(rmdir(path), 0);
+	lb_config_free(empty);
+}
+
 static void files_that_cannot_be(void **state)
 {
 	struct lb_config *config = NULL, *empty = lb_config_new();
@@ -536,7 +585,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(mistakes_have_lines),	 cmocka_unit_test(garbage_is_refused),
 		cmocka_unit_test(reads_the_sample),	 cmocka_unit_test(reads_what_is_left_out),
-		cmocka_unit_test(any_document_survives), cmocka_unit_test(files_that_cannot_be),
+		cmocka_unit_test(any_document_survives), cmocka_unit_test(what_is_beside_stays),
+		cmocka_unit_test(files_that_cannot_be),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -7,7 +7,6 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -134,88 +133,96 @@ static int sync_directory(const char *path)
 	return ret;
 }
 
-/*
- * Opens the file beside path that will replace it. One name, so that a killed process leaves at
- * most one such file behind, which the next writer takes over; two writers wait for each other.
- */
-static FILE *open_new(const char *name)
+static int fill(int fd, const struct lb_config *config, mode_t mode, bool is_durable)
 {
-	struct stat ours, there;
-	FILE *out = NULL;
-	int fd;
+	FILE *out = fdopen(fd, "w");
+	int ret;
 
-	while (!out) {
-		fd = open(name, O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
-		if (fd < 0)
-			return NULL;
-		if (!flock(fd, LOCK_EX) && !fstat(fd, &ours))
-			out = fdopen(fd, "w");
-		if (!out) {
-			(void)close(fd);
-			return NULL;
-		}
-		/* While we waited, the other writer has renamed it. */
-		if (stat(name, &there) || there.st_ino != ours.st_ino ||
-		    there.st_dev != ours.st_dev) {
-			(void)fclose(out);
-			out = NULL;
-		}
+	if (!out) {
+		ret = -errno;
+		(void)close(fd);
+		return ret;
 	}
-	return out;
-}
-
-static int fill(FILE *out, const struct lb_config *config, bool is_durable)
-{
-	int fd = fileno(out), ret;
-
-	if (ftruncate(fd, 0))
-		return -errno;
 	ret = lb_config_print(config, out);
-	if (!ret && (fflush(out) || fchmod(fd, 0644)))
+	if (!ret && (fflush(out) || fchmod(fd, mode)))
 		ret = -errno;
 	if (!ret && is_durable && fsync(fd) && errno != EINVAL)
+		ret = -errno;
+	if (fclose(out) && !ret)
 		ret = -errno;
 	return ret;
 }
 
-static int write_by_rename(const struct lb_config *config, const char *path, bool is_durable,
-			   struct lb_error *err)
+/* Fills the open file called name, which then takes path's place or is removed. */
+static int put_in_place(int fd, const char *name, const struct lb_config *config, const char *path,
+			mode_t mode, bool is_durable)
+{
+	int ret = fill(fd, config, mode, is_durable);
+
+	if (!ret && rename(name, path))
+		ret = -errno;
+	if (ret)
+		(void)unlink(name);
+	return ret;
+}
+
+/* Beside a user's file may be anything: the new one's name is one that nothing has. */
+static int write_beside(const struct lb_config *config, const char *path, const struct stat *old)
+{
+	const char *slash = strrchr(path, '/');
+	const int length = slash ? (int)(slash - path) + 1 : 0;
+	char *name;
+	int fd, ret;
+
+	if (asprintf(&name, "%.*s.%s.lbctl-XXXXXX", length, path, path + length) < 0)
+		return -ENOMEM;
+	fd = mkostemp(name, O_CLOEXEC);
+	ret = fd < 0 ? -errno : 0;
+	if (!ret && old && fchown(fd, old->st_uid, old->st_gid)) {
+		ret = -errno;
+		(void)close(fd);
+		(void)unlink(name);
+	}
+	if (!ret)
+		ret = put_in_place(fd, name, config, path, old ? old->st_mode & 07777 : 0644, true);
+	free(name);
+	return ret;
+}
+
+/* In a directory of our own, by who holds the lock: a killed writer leaves at most this one file.
+ */
+int lb_config_store(const struct lb_config *config, const char *path, struct lb_error *err)
 {
 	char *name;
-	FILE *out;
-	int ret;
+	int fd, ret;
 
 	if (asprintf(&name, "%s.new", path) < 0)
 		return lb_fail(err, -ENOMEM, "out of memory");
-	out = open_new(name);
-	ret = out ? fill(out, config, is_durable) : -errno;
-	if (!ret && rename(name, path))
-		ret = -errno;
-	if (out && ret)
-		(void)unlink(name);
-	/* Closed last: it holds the lock. What was written is on the disk already. */
-	if (out)
-		(void)fclose(out);
+	fd = open(name, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
+	ret = fd < 0 ? -errno : put_in_place(fd, name, config, path, 0644, false);
 	free(name);
-	if (ret)
-		return lb_fail(err, ret, "%s: cannot be written: %s", path, strerror(-ret));
-	return 0;
-}
-
-int lb_config_store(const struct lb_config *config, const char *path, struct lb_error *err)
-{
-	return write_by_rename(config, path, false, err);
+	return ret ? lb_fail(err, ret, "%s: cannot be written: %s", path, strerror(-ret)) : 0;
 }
 
 int lb_config_write(const struct lb_config *config, const char *path, struct lb_error *err)
 {
-	int ret = write_by_rename(config, path, true, err);
+	/* Of a link the file that it names is replaced, not the link. */
+	char *real = realpath(path, NULL);
+	const char *target = real ?: path;
+	struct stat old;
+	const bool is_there = !stat(target, &old);
+	int ret;
 
-	if (ret)
-		return ret;
-	ret = sync_directory(path);
-	if (ret)
-		return lb_fail(err, ret, "%s: its directory cannot be synced: %s", path,
-			       strerror(-ret));
-	return 0;
+	if (is_there && !S_ISREG(old.st_mode))
+		ret = lb_fail(err, -EINVAL,
+			      "%s: cannot be written: it is no regular file; '-' is the standard "
+			      "output",
+			      path);
+	else if ((ret = write_beside(config, target, is_there ? &old : NULL)))
+		(void)lb_fail(err, ret, "%s: cannot be written: %s", path, strerror(-ret));
+	else if ((ret = sync_directory(target)))
+		(void)lb_fail(err, ret, "%s: its directory cannot be synced: %s", path,
+			      strerror(-ret));
+	free(real);
+	return ret;
 }
