@@ -26,12 +26,30 @@ attach_without_a_route() {
 	serves
 }
 
+# A command that could not write the document has begun nothing.
+write_that_fails() {
+	local status=0
+
+	mkdir "$STATE.new"
+	lb service set web timeout-udp 78 2>"$WORK/err" || status=$?
+	rmdir "$STATE.new"
+	cat "$WORK/err"
+	[ "$status" = 1 ]
+	grep "cannot be written" "$WORK/err"
+	lb service set web timeout-udp 79 >"$WORK/out" 2>&1
+	if grep "cut off" "$WORK/out"; then
+		return 1
+	fi
+}
+
 main() {
 	start_scenario
 	start_all_nginx
 	attach_all native
 	add_web web 4 fullnat 80 1 1 1
+	STATE=$(find /run/lbctl -path "*${PREFIX}lb*" -name state.yaml | head -n 1)
 	warm_up
+	check "a document that cannot be written" write_that_fails
 	check "attached without a route to a backend" attach_without_a_route
 }
 

@@ -369,6 +369,7 @@ static void warn_of_limits(struct lb *lb, const struct lb_limits *limits)
 int lb_commit(struct lb *lb, const struct lb_config *config, struct lb_error *err)
 {
 	struct lb_change *change = NULL;
+	__u32 was_dirty = 0;
 	int ret = lb_config_check(config, err) ?: lb_local_check(lb, config, err);
 
 	if (ret)
@@ -380,10 +381,16 @@ int lb_commit(struct lb *lb, const struct lb_config *config, struct lb_error *er
 	if (!ret && change)
 		ret = lb_local_prepare(lb, change, err);
 	/* Killed from here on, the next command finds the mark and finishes. */
-	if (!ret && change)
+	if (!ret && change) {
+		was_dirty = lb->control->is_dirty;
 		lb->control->is_dirty = 1;
-	if (!ret)
+	}
+	if (!ret) {
 		ret = lb_config_store(config, lb->state_path, err);
+		/* The document is still the old one, and nothing was begun. */
+		if (ret && change)
+			lb->control->is_dirty = was_dirty;
+	}
 	if (!ret && change) {
 		warn_of_limits(lb, &config->limits);
 		ret = lb_change_apply(lb, change, err);
