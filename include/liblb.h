@@ -464,6 +464,8 @@ struct lb_attached {
 			 */
 	bool is_joined; /* generic mode with GRO: frames that it joins are lost */
 	bool is_lost;	/* status: recorded, but the kernel has another program or none there */
+	bool is_gone; /* status: lost, and there is no such interface: ifname is "if" and its index
+		       */
 	__u32 program_id;
 	__u32 replaced_id; /* the program in whose place it was put, 0 for none */
 	__u32 priority;

@@ -42,6 +42,29 @@ write_that_fails() {
 	fi
 }
 
+interface_removed() {
+	local index
+
+	ip -n "${PREFIX}lb" link add d0 type veth peer name d1
+	ip -n "${PREFIX}lb" link set d1 up
+	ip -n "${PREFIX}lb" link set d0 up
+	lb -q attach d0 mode native
+	index=$(ip -n "${PREFIX}lb" -o link show d0 | cut -d: -f1)
+	ip -n "${PREFIX}lb" link del d0
+	lb status
+	lb status | grep "^if$index .*native .*GONE: 'lbctl detach if$index'" >/dev/null
+	lb -j status | grep '"gone": true' >/dev/null
+	lb status check >"$WORK/check" || [ $? = 2 ]
+	grep "if$index was removed" "$WORK/check"
+	lb detach "if$index"
+	lb -j status >"$WORK/status"
+	[ "$(grep -c '"gone": false' "$WORK/status")" = 2 ]
+	if grep '"gone": true' "$WORK/status"; then
+		return 1
+	fi
+	serves
+}
+
 main() {
 	start_scenario
 	start_all_nginx
@@ -50,6 +73,7 @@ main() {
 	STATE=$(find /run/lbctl -path "*${PREFIX}lb*" -name state.yaml | head -n 1)
 	warm_up
 	check "a document that cannot be written" write_that_fails
+	check "an attached interface is removed" interface_removed
 	check "attached without a route to a backend" attach_without_a_route
 }
 

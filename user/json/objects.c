@@ -94,13 +94,14 @@ json_t *backend_json(const struct lb_service_config *service,
 json_t *attached_json(const struct lb_attached *attached)
 {
 	return json_pack(
-		"{s:s, s:i, s:s, s:s, s:s, s:b, s:b, s:b, s:b, s:b, s:b, s:i, s:o, s:i, s:i, s:s}",
+		"{s:s, s:i, s:s, s:s, s:s, s:b, s:b, s:b, s:b, s:b, s:b, s:b, s:i, s:o, s:i, s:i, "
+		"s:s}",
 		"ifname", attached->ifname, "ifindex", (int)attached->ifindex, "driver",
 		attached->driver, "mode", attached->is_native ? "native" : "generic", "role",
 		attached->is_backend ? "backend" : "balancer", "fallback", attached->is_fallback,
 		"alone", attached->is_alone, "arp", attached->arp, "ping", !attached->no_ping,
-		"icmp_errors", !attached->is_rigid, "lost", attached->is_lost, "program_id",
-		(int)attached->program_id, "replaced_id",
+		"icmp_errors", !attached->is_rigid, "lost", attached->is_lost, "gone",
+		attached->is_gone, "program_id", (int)attached->program_id, "replaced_id",
 		attached->replaced_id ? json_integer(attached->replaced_id) : json_null(),
 		"priority", (int)attached->priority, "mtu", (int)attached->mtu, "kernel_message",
 		attached->kernel_message);

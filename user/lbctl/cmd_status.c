@@ -77,7 +77,11 @@ static int print_interfaces(const struct lb_status *status)
 			table_cell(table, "priority %u", attached->priority);
 		table_cell(table, "%u", attached->mtu);
 		table_cell(table, "%s", attached->arp ? "on" : "off");
-		table_cell(table, "%s", attached->is_lost ? "LOST: attach it again" : "attached");
+		if (attached->is_gone)
+			table_cell(table, "GONE: 'lbctl detach %s'", attached->ifname);
+		else
+			table_cell(table, "%s",
+				   attached->is_lost ? "LOST: attach it again" : "attached");
 	}
 	return print_table(table);
 }
@@ -181,7 +185,8 @@ static enum health judge(const struct lb_status *status, char text[LB_TEXT_SIZE]
 		const struct lb_attached *attached = &status->interfaces[i];
 
 		if (attached->is_lost) {
-			(void)snprintf(text, LB_TEXT_SIZE, "%s lost its program", attached->ifname);
+			(void)snprintf(text, LB_TEXT_SIZE, "%s %s", attached->ifname,
+				       attached->is_gone ? "was removed" : "lost its program");
 			return HEALTH_CRITICAL;
 		}
 		if (!attached->is_native) {

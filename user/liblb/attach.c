@@ -99,6 +99,14 @@ static void forget_port(struct lb *lb, struct lb_port *port)
 	*port = (struct lb_port){};
 }
 
+bool lb_port_name(const struct lb_port *port, char name[IF_NAMESIZE])
+{
+	if (if_indextoname(port->ifindex, name))
+		return false;
+	snprintf(name, IF_NAMESIZE, "if%u", port->ifindex);
+	return true;
+}
+
 /* Of interfaces that were removed: one of the same name is another one to the kernel. */
 static void forget_removed(struct lb *lb)
 {
@@ -350,11 +358,13 @@ int lb_detach(struct lb *lb, const char *ifname, unsigned int *count, struct lb_
 			       ifname ? ": " : "");
 	for (int i = 0; !ret && i < LB_PORTS_MAX; i++) {
 		struct lb_port *port = &lb->ports[i];
-		char name[IF_NAMESIZE] = "";
+		char name[IF_NAMESIZE];
 
 		if (!port->ifindex)
 			continue;
-		if_indextoname(port->ifindex, name);
+		/* The name of a removed one may be another's own. */
+		if (lb_port_name(port, name) && ifname && if_nametoindex(ifname))
+			continue;
 		if (ifname && strcmp(name, ifname))
 			continue;
 		ret = detach_port(lb, port, err);

@@ -4,6 +4,8 @@
 #ifndef LB_ATTACH_H
 #define LB_ATTACH_H
 
+#include <net/if.h>
+
 #include <xdp/libxdp.h>
 
 #include "internal.h"
@@ -37,6 +39,9 @@ int lb_xdp_replace(struct lb *lb, struct lb_port *port, __u32 priority, const ch
 int lb_xdp_check_foreign(const char *ifname, __u32 ifindex, struct lb_error *err);
 
 __u32 lb_port_count(const struct lb *lb);
+/* Its interface's name; true if that was removed, and then "if" and its number, as iproute2 has it.
+ */
+bool lb_port_name(const struct lb_port *port, char name[IF_NAMESIZE]);
 void lb_port_describe(const struct lb_port *port, const char *ifname,
 		      const struct lb_interface *interface, struct lb_attached *out);
 

@@ -15,11 +15,11 @@ static void fill_interface(const struct lb_port *port, struct lb_attached *out)
 	char name[IF_NAMESIZE] = "?";
 	bool is_native = false;
 
-	if (!if_indextoname(port->ifindex, name) || lb_interface_get(name, &interface, NULL))
-		snprintf(name, sizeof(name), "index %u", port->ifindex);
+	out->is_gone = lb_port_name(port, name);
+	(void)lb_interface_get(name, &interface, NULL);
 	out->is_lost = !lb_xdp_is_running(port, &is_native);
 	lb_port_describe(port, name, &interface, out);
-	out->is_native = is_native;
+	out->is_native = out->is_lost ? !(port->flags & LB_P_GENERIC) : is_native;
 	out->was_attached = true;
 }
 
