@@ -14,12 +14,12 @@
 #define LB_ECN_MASK 3
 #define LB_ECN_ECT_1 1
 #define LB_ECN_CE 3
-#define LB_HOP_OWN (~0u) /* as an interface: the address is this host's */
 
 /* What is inside of an outer packet, and where. */
 struct lb_shell {
 	__u32 l3; /* offsets of the outer packet and of the inner one */
 	__u32 at;
+	__u32 end; /* of the outer packet by its own word; what follows is the link's padding */
 	__u8 ecn; /* of the outer one */
 	bool is_v6;
 	bool is_v6_inside;
@@ -42,6 +42,7 @@ LB_INLINE int lb_read_shell(const void *ip, const void *data_end, struct lb_shel
 		lb_addr_from_v4(&shell->src, v4->saddr);
 		lb_addr_from_v4(&shell->dst, v4->daddr);
 		shell->ecn = v4->tos & LB_ECN_MASK;
+		shell->end = shell->l3 + bpf_ntohs(v4->tot_len);
 		return 0;
 	}
 	if ((void *)(v6 + 1) > data_end)
@@ -53,6 +54,7 @@ LB_INLINE int lb_read_shell(const void *ip, const void *data_end, struct lb_shel
 	lb_read_addr(&shell->src, &v6->saddr);
 	lb_read_addr(&shell->dst, &v6->daddr);
 	shell->ecn = bpf_ntohl(*(const __be32 *)ip) >> 20 & LB_ECN_MASK;
+	shell->end = shell->l3 + sizeof(*v6) + bpf_ntohs(v6->payload_len);
 	return 0;
 }
 
@@ -105,6 +107,14 @@ LB_INLINE int lb_ecn_inside(__u8 outer, __u8 inner)
 	if (outer == LB_ECN_CE)
 		return inner ? LB_ECN_CE : -1;
 	return outer == LB_ECN_ECT_1 && inner && inner != LB_ECN_CE ? LB_ECN_ECT_1 : inner;
+}
+
+/* How much of the frame, of so many bytes, is the inner packet's; 0 if it begins behind its end. */
+LB_INLINE __u32 lb_room_inside(const struct lb_shell *shell, __u32 length)
+{
+	const __u32 end = shell->end < length ? shell->end : length;
+
+	return end > shell->at ? end - shell->at : 0;
 }
 
 /* The inner packet must be whole, and its ECN takes on what the way has seen. */
@@ -178,6 +188,7 @@ LB_INLINE int lb_unwrap(struct xdp_md *xdp)
 	struct lb_from key = { .length = 128 };
 	struct lb_shell shell = {};
 	struct udphdr *udp;
+	__u32 datagram = 0;
 	__u8 proto;
 	int err;
 
@@ -190,6 +201,7 @@ LB_INLINE int lb_unwrap(struct xdp_md *xdp)
 		udp = data + shell.at;
 		if ((void *)(udp + 1) > data_end || udp->dest != bpf_htons(LB_GUE_PORT))
 			return -LB_R_NOT_OURS;
+		datagram = bpf_ntohs(udp->len);
 	} else if (proto != IPPROTO_IPIP && proto != IPPROTO_IPV6) {
 		return -LB_R_NOT_OURS;
 	}
@@ -202,27 +214,32 @@ LB_INLINE int lb_unwrap(struct xdp_md *xdp)
 	if (!bpf_map_lookup_elem(&lb_from, &key))
 		return -LB_R_TUNNEL_SOURCE;
 	if (proto == IPPROTO_UDP) {
+		if (shell.at + datagram < shell.end)
+			shell.end = shell.at + datagram;
 		shell.at += sizeof(*udp);
 		proto = lb_read_gue(data + shell.at, data_end, &shell.at);
 		if (proto != IPPROTO_IPIP && proto != IPPROTO_IPV6)
 			return -LB_R_TUNNEL_INNER;
 	}
 	shell.is_v6_inside = proto == IPPROTO_IPV6;
-	err = lb_check_inner(data + shell.at, data_end, &shell, length - shell.at);
+	err = lb_check_inner(data + shell.at, data_end, &shell, lb_room_inside(&shell, length));
 	return err ?: lb_drop_shell(xdp, data, data_end, &shell);
 }
 
 LB_INLINE int lb_agent_finish(int stopped)
 {
 	const __u32 reason = -stopped & (LB_R_SLOTS - 1);
+	const bool is_passed = lb_verdict_of(reason) == LB_PASSED;
 	__u32 zero = 0;
 	struct lb_counters *counters = bpf_map_lookup_elem(&lb_counters, &zero);
 
 	if (counters) {
 		counters->received++;
 		counters->reason[reason]++;
+		if (!is_passed)
+			counters->dropped_at[reason] = bpf_jiffies64() | 1;
 	}
-	return lb_verdict_of(reason) == LB_PASSED ? XDP_PASS : XDP_DROP;
+	return is_passed ? XDP_PASS : XDP_DROP;
 }
 
 #endif

@@ -93,7 +93,7 @@ LB_INLINE int lb_answer_nd(struct ethhdr *eth, const struct lb_port *port, void 
 	    nd->ip.payload_len != bpf_htons(sizeof(*nd) - sizeof(nd->ip)))
 		return -LB_R_OTHER_PROTOCOL;
 	__builtin_memcpy(&target, &nd->target, sizeof(target));
-	if (!lb_find_address(&target))
+	if (lb_addr_is_v4(&target) || !lb_find_address(&target))
 		return -LB_R_OTHER_PROTOCOL;
 	__builtin_memcpy(&asker, &nd->ip.saddr, sizeof(asker));
 	if (!asker.quads[0] && !asker.quads[1])

@@ -39,7 +39,7 @@ LB_INLINE struct lb_route *lb_client_route(struct lb_ctx *ctx)
 
 	if (!route)
 		return NULL;
-	if (!lb_addr_is_equal(&route->addr, client)) {
+	if (!lb_addr_is_equal(&route->addr, client) || route->hop.ifindex == LB_HOP_OWN) {
 		route->hop.ifindex = 0;
 		route->addr = *client;
 	}

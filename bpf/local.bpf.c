@@ -218,6 +218,8 @@ LB_INLINE void lb_recount(const struct lb_ctx *ctx, __u32 reason, bool is_host)
 	asm volatile("%0 &= %1" : "+r"(at) : "i"(LB_R_SLOTS - 1));
 	counters->reason[at]++;
 	service->reason[at]++;
+	if (reason != LB_R_LOCAL)
+		counters->dropped_at[at] = bpf_jiffies64() | 1;
 }
 
 SEC("tc")

@@ -10,6 +10,7 @@
 
 #define LB_AF_INET 2
 #define LB_AF_INET6 10
+#define LB_HOP_OWN (~0u) /* as an interface: the address is this host's; set by lb_agent only */
 
 _Static_assert(sizeof(struct bpf_fib_lookup) <= sizeof(struct lb_flow), "room in lb_seed");
 

@@ -305,12 +305,26 @@ static __always_inline int lb_place(struct lb_packet *pkt, void *data, void *dat
 	return 0;
 }
 
+/* Whatever the packet carries: no IPv6 address on the wire is an IPv4 one (RFC 4291, 2.5.5.2). */
+static __always_inline bool lb_is_mapped(struct lb_packet *pkt)
+{
+	const struct ipv6hdr *ip = pkt->l3;
+
+	if (!pkt->is_v6 || (void *)(ip + 1) > pkt->end)
+		return false;
+	lb_read_addr(&pkt->src, &ip->saddr);
+	lb_read_addr(&pkt->dst, &ip->daddr);
+	return lb_addr_is_v4(&pkt->src) || lb_addr_is_v4(&pkt->dst);
+}
+
 /* Addresses and ports of a packet that is laid out. */
 static __always_inline int lb_parse(struct lb_packet *pkt)
 {
 	int err = lb_parse_ports(pkt);
 
-	return err == -LB_R_OTHER_PROTOCOL ? err : lb_parse_addrs(pkt) ?: err;
+	if (err == -LB_R_OTHER_PROTOCOL)
+		return lb_is_mapped(pkt) ? -LB_R_MAPPED_V6 : err;
+	return lb_parse_addrs(pkt) ?: err;
 }
 
 static __always_inline bool lb_is_opening(const struct lb_packet *pkt)

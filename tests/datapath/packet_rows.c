@@ -279,6 +279,9 @@ const struct row packet_rows[] = {
 	ROW("wrong length", NAT, FROM_CLIENT, SAME, LB_R_MALFORMED, TCP(.tcp_flags = TCP_SYN, .chain = { DST }, .chain_length = 1), .family = V6, .spoil = shorten_length),
 	ROW("mapped source", NAT, FROM_CLIENT, SAME, LB_R_MAPPED_V6, TCP(.tcp_flags = TCP_SYN), .family = V6, .spoil = map_source),
 	ROW("mapped destination", NAT, FROM_CLIENT, SAME, LB_R_MAPPED_V6, UDP(.payload = 4, .tags = 1), .family = V6, .spoil = map_destination),
+	ROW("mapped source, echo", NAT, FROM_CLIENT, SAME, LB_R_MAPPED_V6, ANY(.proto = IPPROTO_ICMPV6, .icmp = 0x8000, .payload = 56), .family = V6, .spoil = map_source),
+	ROW("mapped destination, echo", NAT, FROM_CLIENT, SAME, LB_R_MAPPED_V6, ANY(.proto = IPPROTO_ICMPV6, .icmp = 0x8000, .payload = 56, .tags = 2), .family = V6, .spoil = map_destination),
+	ROW("mapped destination, other protocol", NAT, FROM_CLIENT, SAME, LB_R_MAPPED_V6, ANY(.proto = IPPROTO_SCTP, .payload = 20), .family = V6, .spoil = map_destination),
 	/* to a process of the host: as it came, also on its last hop */
 	ROW("local SYN", LOCAL, FROM_CLIENT, SAME, LB_R_LOCAL, TCP(.tcp_flags = TCP_SYN)),
 	ROW("local, last hop", LOCAL, FROM_CLIENT, SAME, LB_R_LOCAL, TCP(.tcp_flags = TCP_ACK, .ttl = 1, .payload = 99)),

@@ -178,6 +178,9 @@ static void refuse_inside(const struct way *way)
 	wrap_frame(&wrap, &inner, way->is_v6, &in);
 	at[way->is_v6 ? 5 : 3]++;
 	expect(&in, LB_R_TUNNEL_INNER, &in);
+	/* What lies behind the outer packet's end is the link's. */
+	in.data[in.length++] = 0;
+	expect(&in, LB_R_TUNNEL_INNER, &in);
 	if (way->is_v6)
 		return;
 	wrap_frame(&wrap, &inner, way->is_v6, &in);

@@ -118,10 +118,10 @@ static int plain_transport(const __u8 *data, __u32 length, struct layout *out)
 	const __u8 *ip = data + out->l3;
 	const __u32 end = out->l3 + (out->is_v6 ? 40 + get16(ip + 4) : get16(ip + 2));
 
-	if (out->proto != 6 && out->proto != 17)
-		return LB_R_OTHER_PROTOCOL;
 	if (out->is_v6 && (is_mapped(out->src) || is_mapped(out->dst)))
 		return LB_R_MAPPED_V6;
+	if (out->proto != 6 && out->proto != 17)
+		return LB_R_OTHER_PROTOCOL;
 	if (out->l4 + header > end || out->l4 + header > length)
 		return LB_R_MALFORMED;
 	out->src_port = get16(data + out->l4);
