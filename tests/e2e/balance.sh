@@ -1,7 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-only
-# Many connections over weighted backends: native and generic XDP, IPv4 and IPv6, both modes. What
-# goes through them, each way and of every size, is matrix.sh's.
+# Real connections over weighted backends: native and generic XDP, IPv4 and IPv6, both modes.
 # shellcheck source-path=SCRIPTDIR source=common.sh
 source "$(dirname "$0")/common.sh"
 
@@ -11,6 +10,26 @@ spread() {
 	local family=$1
 
 	connect_many "$family" 80 "$CONNECTIONS" && is_spread "$WORK/conns" 2 1 1
+}
+
+download() {
+	local family=$1 got
+
+	got=$(from client 60 curl -sSg "http://$(vip_port "$family" 80)/blob" | sha256sum)
+	[ "$got" = "$(<"$WORK/blob.sha256")" ] || {
+		echo "SHA-256 differs: $got"
+		return 1
+	}
+}
+
+upload() {
+	local family=$1 got
+
+	got=$(from client 60 curl -sSg -T "$WORK/blob" "http://$(vip_port "$family" 81)/")
+	[ "${got#* }  -" = "$(<"$WORK/blob.sha256")" ] || {
+		echo "SHA-256 differs: $got"
+		return 1
+	}
 }
 
 parallel() {
@@ -39,8 +58,10 @@ udp_echo() {
 add_services() {
 	local family=$1 mode=$2 server
 
+	lb service add up tcp "$(vip_port "$family" 81)" mode "$mode"
 	lb service add dns udp "$(vip_port "$family" 53)" mode "$mode"
 	for server in "${SERVERS[@]}"; do
+		lb backend add up "$(backend_of "$family" "$server" 5100)"
 		lb backend add dns "$(backend_of "$family" "$server" 5300)"
 	done
 	add_web web "$family" "$mode" 80 2 1 1
@@ -49,7 +70,7 @@ add_services() {
 del_services() {
 	local name
 
-	for name in web dns; do
+	for name in web up dns; do
 		lb service del "$name"
 	done
 }
@@ -58,7 +79,9 @@ main() {
 	local xdp family mode label
 
 	start_scenario
+	make_blob
 	start_all_nginx
+	start_all_uploads
 	start_all_echoes
 	for xdp in native generic; do
 		attach_all "$xdp"
@@ -69,6 +92,8 @@ main() {
 				warm_up
 				check "$label: $CONNECTIONS connections spread 2:1:1" spread "$family"
 				next_ports "$CONNECTIONS"
+				check "$label: download of $BLOB_MB MB" download "$family"
+				check "$label: upload of $BLOB_MB MB" upload "$family"
 				check "$label: 200 parallel connections" parallel "$family"
 				check "$label: UDP echo" udp_echo "$family"
 				del_services
