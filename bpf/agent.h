@@ -20,7 +20,7 @@ struct lb_shell {
 	__u32 l3; /* offsets of the outer packet and of the inner one */
 	__u32 at;
 	__u32 end; /* of the outer packet by its own word; what follows is the link's padding */
-	__u8 ecn; /* of the outer one */
+	__u8 ecn;  /* of the outer one */
 	bool is_v6;
 	bool is_v6_inside;
 	union lb_addr src;

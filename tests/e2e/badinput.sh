@@ -292,6 +292,22 @@ lock_held() {
 	kill "$holder"
 }
 
+# A service of many ports whose mode cannot serve it is legal, since backends may have their own.
+range_is_noted() {
+	lb service add wide udp "$VIP4:5000-5999" >"$WORK/said" 2>&1 || {
+		cat "$WORK/said"
+		return 1
+	}
+	grep 'wide has several ports.*ipip' "$WORK/said" >/dev/null
+	lb service set wide mode ipip
+	lb service del wide
+	lb service add wide udp "$VIP4:5000-5999" mode ipip >"$WORK/said" 2>&1
+	if grep 'several ports' "$WORK/said"; then
+		return 1
+	fi
+	lb service del wide
+}
+
 # Limits are fixed at the first attach: the fifth backend does not fit.
 full_map() {
 	lb -q detach all
@@ -333,6 +349,7 @@ main() {
 	check "status --check: 0, 1, 2, 3" status_codes
 	bad_documents
 	check "notes beyond the sixteenth are counted" counts_notes
+	check "a range in a mode that cannot serve it is noted" range_is_noted
 	check "concurrent commands wait for each other" concurrent_writers
 	check "a lock held too long" lock_held
 	check "a full map" full_map

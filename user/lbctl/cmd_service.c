@@ -157,7 +157,14 @@ static int add(const struct lbctl *ctl, struct words *words)
 		return code;
 	if (lb_config_add_service(session.config, &service, &session.err))
 		return refuse_error(&session.err);
-	return session_change(&session, "add", service.name, NULL);
+	code = session_change(&session, "add", service.name, NULL);
+	if (!code && lb_front_is_wide(&service) &&
+	    (service.mode == LB_MODE_FULLNAT || service.mode == LB_MODE_NAT))
+		note(ctl,
+		     "service %s has several ports or addresses, which mode %s cannot serve: name "
+		     "dsr, ipip, gue or local with each backend, or as the service's mode",
+		     service.name, lb_mode_name(service.mode));
+	return code;
 }
 
 static int set(const struct lbctl *ctl, struct words *words)

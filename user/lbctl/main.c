@@ -29,6 +29,7 @@ static const struct option long_options[] = {
 static const char *read_options(int argc, char **argv, struct lbctl *ctl)
 {
 	const char *instead = NULL;
+	char unknown[] = "-?";
 	int letter;
 
 	opterr = 0;
@@ -57,9 +58,10 @@ static const char *read_options(int argc, char **argv, struct lbctl *ctl)
 			exit(refuse_usage("option '%s' has no value, expected a namespace",
 					  argv[optind - 1]));
 		default:
+			unknown[1] = (char)optopt;
 			exit(refuse_usage("unknown option '%s', expected one of: -j, -s, -q, "
 					  "-n NAME, -V, -h",
-					  argv[optind - 1]));
+					  optopt ? unknown : argv[optind - 1]));
 		}
 	}
 	return instead;
