@@ -53,6 +53,9 @@ $(B)/%.bpf.o: bpf/%.bpf.c
 # Kept: as an intermediate file it would be removed, and the next make would build all once more.
 .PRECIOUS: $(B)/%.bpf.o
 
+# Kept, though only rules by pattern name them: tests/other-build takes them over.
+.SECONDARY: $(SKELETONS) $(SKELETONS:.skel.h=.bpf.o)
+
 $(B)/%.skel.h: $(B)/%.bpf.o
 	$(BPFTOOL) gen skeleton $< name $(notdir $*)_bpf > $@.tmp
 	@mv $@.tmp $@

@@ -80,6 +80,13 @@ client_is_told() {
 	grep -qx "Forwarded: for=198.51.100.2;host=\"$VIP4:8080\";proto=http" <<<"$echo"
 }
 
+# is_timeless: the rule is in force; a page asked for before it would be stored by the one before.
+is_timeless() {
+	PROBE=$((${PROBE:-0} + 1))
+	has client "http://$VIP4:8080/h/page/timeless/$PROBE" 'cache-status: .*(fwd=[a-z-]*miss|fwd=bypass)(;|$)' &&
+		! has client "http://$VIP4:8080/h/page/timeless/$PROBE" 'cache-status: lbcache; hit'
+}
+
 rules_are_followed() {
 	local url=http://$VIP4:8080
 
@@ -91,6 +98,7 @@ rules_are_followed() {
 	lb cache rule pages /h/page/account del
 	echo "what was not kept for want of a time is, once there is one"
 	lb cache rule pages /h/page/timeless ttl 0s
+	wait_for 5 is_timeless
 	wait_for 5 has client "$url/h/page/timeless" 'cache-status: .*fwd=bypass.*detail=no-freshness'
 	lb cache rule pages /h/page/timeless ttl 1h
 	wait_for 5 has client "$url/h/page/timeless" 'cache-status: lbcache; hit; ttl=3[56][0-9][0-9]'
