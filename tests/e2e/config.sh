@@ -50,8 +50,8 @@ outlives_detach() {
 	in_ns lb ip -d link show | grep "prog/xdp" && return 1
 	attach_all native
 	lb config show | diff "$WORK/before.yaml" -
-	connect_many 4 80 400
-	is_spread "$WORK/conns" 6 1 1 || true
+	connect_many 4 80 3000
+	is_spread "$WORK/conns" 6 1 1
 	[ "$(grep -c ^reply "$WORK/conns")" = 3 ]
 }
 
